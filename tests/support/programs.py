@@ -1,0 +1,79 @@
+"""Starting the real programs in tests.
+
+Servers are ready by descriptor, ports are chosen by the system, and every
+process that a test starts is ended by that test, by its pid.
+"""
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+
+BIN = os.environ.get("SOCKBENCH_BIN", os.path.join(os.path.dirname(__file__), "../../build/release/bin"))
+SANITIZED = bool(os.environ.get("SOCKBENCH_SANITIZE"))
+SERVE = os.path.join(BIN, "sockbench-serve")
+LOAD = os.path.join(BIN, "sockbench-load")
+BENCH = os.path.join(BIN, "sockbench")
+
+
+def run(*argv, timeout=60, **options):
+    """Runs a program to its end: CompletedProcess with text output."""
+    return subprocess.run([str(a) for a in argv], capture_output=True, text=True,
+                          timeout=timeout, stdin=subprocess.DEVNULL, **options)
+
+
+class Server:
+    """A sockbench-serve that has said that it is ready."""
+
+    def __init__(self, process, ready_line):
+        self.process = process
+        self.ready_line = ready_line
+        self.address = ready_line.split()[1]
+        match = re.fullmatch(r"(\w+)://\[?(.*?)\]?:(\d+)", self.address)
+        self.scheme, self.host, port = match.groups() if match else ("unix", self.address.split(":", 1)[1], 0)
+        self.port = int(port)
+        self.pid = process.pid
+
+    def stop(self, timeout=10):
+        """SIGTERM, then (exit code, what it wrote on stderr)."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            _, err = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            _, err = self.process.communicate()
+            raise AssertionError("server did not end %s s after SIGTERM; stderr: %s" % (timeout, err))
+        return self.process.returncode, err
+
+
+@contextlib.contextmanager
+def serving(model, address, *options, **popen):
+    """A server for the time of a with block; it must end with 0 on SIGTERM."""
+    reader, writer = os.pipe()
+    argv = [SERVE, "--model", model, "--listen", address, "--ready-fd", str(writer)]
+    process = subprocess.Popen(argv + [str(o) for o in options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True, pass_fds=[writer], stdin=subprocess.DEVNULL, **popen)
+    os.close(writer)
+    try:
+        ready = os.read(reader, 1)
+        if ready != b"\n":
+            _, err = process.communicate(timeout=10)
+            raise AssertionError("%s %s not ready: exit %s, stderr: %s" % (model, address, process.returncode, err))
+        server = Server(process, process.stdout.readline().strip())
+        yield server
+        code, err = server.stop()
+        if code not in (0, -signal.SIGKILL):
+            raise AssertionError("%s %s ended with %s; stderr: %s" % (model, address, code, err))
+    finally:
+        os.close(reader)
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def skip(reason):
+    """The whole test file is skipped, and says why."""
+    print("skipped:", reason)
+    sys.exit(77)

@@ -1,0 +1,136 @@
+#include "servers/wire/frame.h"
+#include "servers/wire/service.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static const struct frame full = {.type = 'D',
+                                  .flags = FRAME_FLAG_BINARY | FRAME_FLAG_LAST,
+                                  .length_bytes = 64,
+                                  .flow = 0xabcdef,
+                                  .sequence = (1ULL << 45) + 12345,
+                                  .time_ns = (1ULL << 47) + 99,
+                                  .nonce = 0x123456};
+
+Test(frame, crc32c_matches_the_published_vectors)
+{
+    /* RFC 3720, B.4 */
+    uint8_t data[32] = {0};
+    cr_expect_eq(frame_crc32c(data, 32), 0x8a9136aau);
+    memset(data, 0xff, 32);
+    cr_expect_eq(frame_crc32c(data, 32), 0x62a8ab43u);
+    for (uint8_t i = 0; i < 32; i++)
+        data[i] = i;
+    cr_expect_eq(frame_crc32c(data, 32), 0x46dd794eu);
+    cr_expect_eq(frame_crc32c((const uint8_t *)"123456789", 9), 0xe3069283u);
+}
+
+Test(frame, the_full_form_round_trips_and_survives_upper_casing)
+{
+    uint8_t data[64] = {0};
+    frame_encode(&full, data);
+    for (int pass = 0; pass < 2; pass++) {
+        struct frame back;
+        cr_assert_eq(frame_decode(data, 64, full.nonce, &back), FRAME_OK);
+        cr_expect_eq(back.type, full.type);
+        cr_expect_eq(back.flags, full.flags);
+        cr_expect_eq(back.upper, pass == 1);
+        cr_expect_eq(back.length_bytes, full.length_bytes);
+        cr_expect_eq(back.flow, full.flow);
+        cr_expect_eq(back.sequence, full.sequence);
+        cr_expect_eq(back.time_ns, full.time_ns);
+        service_upper(data, sizeof data);
+    }
+}
+
+Test(frame, the_tiny_form_round_trips_and_survives_upper_casing)
+{
+    static const char kinds[] = {'D', 'W', 'F'};
+    for (int i = 0; i < 3; i++) {
+        struct frame tiny = full;
+        tiny.length_bytes = 20;
+        tiny.type = kinds[i];
+        uint8_t data[20] = {0};
+        frame_encode(&tiny, data);
+        service_upper(data, sizeof data);
+        struct frame back;
+        cr_assert_eq(frame_decode(data, 20, full.nonce, &back), FRAME_OK);
+        cr_expect_eq(back.type, kinds[i]);
+        cr_expect_eq(back.flow, full.flow);
+        cr_expect_eq(back.sequence, full.sequence);
+        cr_expect(back.upper);
+    }
+}
+
+Test(frame, every_flipped_bit_of_a_full_header_is_seen)
+{
+    uint8_t data[64] = {0};
+    frame_encode(&full, data);
+    for (unsigned bit = 0; bit < 8 * FRAME_HEADER_BYTES; bit++) {
+        data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        struct frame back;
+        enum frame_result r = frame_decode(data, 64, full.nonce, &back);
+        /* Upper-casing the whole magic is the one change that is allowed, and
+         * it takes three flips. */
+        cr_expect_neq(r, FRAME_OK, "bit %u", bit);
+        data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+}
+
+Test(frame, another_runs_frame_is_foreign_and_a_cut_one_short)
+{
+    uint8_t data[64] = {0};
+    struct frame back;
+    frame_encode(&full, data);
+    cr_expect_eq(frame_decode(data, 64, 7, &back), FRAME_FOREIGN);
+    cr_expect_eq(frame_decode(data, 39, full.nonce, &back), FRAME_SHORT);
+    cr_expect_eq(frame_decode(data, 3, full.nonce, &back), FRAME_NOT_A_FRAME);
+    cr_expect_eq(frame_decode((const uint8_t *)"hello there", 11, 7, &back),
+                 FRAME_NOT_A_FRAME);
+    struct frame tiny = full;
+    tiny.length_bytes = 25;
+    frame_encode(&tiny, data);
+    cr_expect_eq(frame_decode(data, 25, full.nonce ^ 1, &back), FRAME_FOREIGN);
+    cr_expect_eq(frame_decode(data, 19, full.nonce, &back), FRAME_SHORT);
+}
+
+Test(frame, bodies_hold_every_byte_value_and_depend_on_flow_and_sequence)
+{
+    struct frame_body body;
+    cr_assert_eq(frame_body_init(&body, 1, 2, 1024), 0);
+    bool seen[256] = {false};
+    for (size_t i = 0; i < 4096; i++)
+        seen[body.plain[i]] = true;
+    for (int i = 0; i < 256; i++)
+        cr_expect(seen[i], "value %d", i);
+    size_t same = 0;
+    for (uint64_t s = 0; s < 1000; s++) {
+        size_t a = frame_body_offset(&body, 1, s);
+        cr_assert_lt(a, 4096);
+        same += a == frame_body_offset(&body, 2, s);
+        same += a == frame_body_offset(&body, 1, s + 1);
+    }
+    cr_expect_lt(same, 20);
+    frame_body_done(&body);
+}
+
+Test(service, upper_changes_a_to_z_alone)
+{
+    uint8_t data[256 + 13];
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)i;
+    service_upper(data, sizeof data);
+    for (size_t i = 0; i < sizeof data; i++) {
+        uint8_t want = (uint8_t)i;
+        if (want >= 'a' && want <= 'z')
+            want = (uint8_t)(want - 32);
+        cr_expect_eq(data[i], want, "byte %zu", i);
+    }
+}
+
+Test(service, names_and_defaults)
+{
+    cr_expect_str_eq(service_default(1)->name, "echo");
+    cr_expect_str_eq(service_default(2)->name, "upper");
+    cr_expect_null(service_find("nosuch"));
+}
