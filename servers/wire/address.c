@@ -110,7 +110,7 @@ static int parse_host(const char *text, int socket_type,
                              .ai_socktype = socket_type};
     struct addrinfo *list = NULL;
     int r = getaddrinfo(host, port, &hints, &list);
-    if (r != 0) {
+    if (r != 0 || !list) {
         *ret_why = gai_strerror(r);
         return -EINVAL;
     }

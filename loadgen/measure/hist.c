@@ -1,0 +1,156 @@
+#include "loadgen/measure/hist.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void hist_reset(struct hist *hist)
+{
+    memset(hist, 0, sizeof *hist);
+}
+
+void hist_add(struct hist *into, const struct hist *from)
+{
+    if (from->total == 0)
+        return;
+    if (into->total == 0 || from->min < into->min)
+        into->min = from->min;
+    if (from->max > into->max)
+        into->max = from->max;
+    into->total += from->total;
+    into->sum += from->sum;
+    into->sum_of_squares += from->sum_of_squares;
+    for (uint32_t i = 0; i < HIST_BUCKETS; i++)
+        into->counts[i] += from->counts[i];
+}
+
+uint64_t hist_bucket_low(uint32_t index)
+{
+    if (index < 2 * HIST_HALF)
+        return index;
+    uint32_t magnitude = (index >> HIST_HALF_BITS) - 1;
+    uint64_t step = (index & (HIST_HALF - 1)) + HIST_HALF;
+    return step << magnitude;
+}
+
+uint64_t hist_bucket_high(uint32_t index)
+{
+    if (index < 2 * HIST_HALF)
+        return index;
+    uint32_t magnitude = (index >> HIST_HALF_BITS) - 1;
+    return hist_bucket_low(index) + (1ULL << magnitude) - 1;
+}
+
+uint64_t hist_at_rank(const struct hist *hist, uint64_t rank)
+{
+    if (hist->total == 0)
+        return 0;
+    if (rank >= hist->total)
+        return hist->max;
+    uint64_t seen = 0;
+    for (uint32_t i = 0; i < HIST_BUCKETS; i++) {
+        seen += hist->counts[i];
+        if (seen >= rank && hist->counts[i] > 0) {
+            uint64_t value = hist_bucket_high(i);
+            if (value > hist->max)
+                value = hist->max;
+            return value < hist->min ? hist->min : value;
+        }
+    }
+    return hist->max;
+}
+
+static uint64_t rank_of(double position, uint64_t total)
+{
+    /* Without the small step back, 0.999 x 1,000 would be rank 1,000. */
+    double rank = ceil(position - 1e-9 * (double)total);
+    if (rank < 1)
+        return 1;
+    return rank > (double)total ? total : (uint64_t)rank;
+}
+
+uint64_t hist_quantile(const struct hist *hist, double q)
+{
+    return hist_at_rank(hist, rank_of(q * (double)hist->total, hist->total));
+}
+
+double hist_mean(const struct hist *hist)
+{
+    return hist->total ? hist->sum / (double)hist->total : 0;
+}
+
+double hist_stddev(const struct hist *hist)
+{
+    if (hist->total < 2)
+        return 0;
+    double n = (double)hist->total;
+    double variance =
+        (hist->sum_of_squares - hist->sum * hist->sum / n) / (n - 1);
+    return variance > 0 ? sqrt(variance) : 0;
+}
+
+bool hist_quantile_interval(const struct hist *hist, double q,
+                            struct hist_quantile *ret)
+{
+    double n = (double)hist->total;
+    if (hist->total == 0 || (q > 0.5 && n * (1 - q) < 10 - 1e-6))
+        return false;
+    double spread = 1.959963984540054 * sqrt(n * q * (1 - q));
+    double low = floor(n * q - spread);
+    double high = ceil(n * q + spread) + 1;
+    struct hist_quantile result = {.q = q,
+                                   .value_ns = hist_quantile(hist, q),
+                                   .has_interval = low >= 1 && high <= n};
+    if (result.has_interval) {
+        result.lo_ns = hist_at_rank(hist, (uint64_t)low);
+        result.hi_ns = hist_at_rank(hist, (uint64_t)high);
+    }
+    *ret = result;
+    return true;
+}
+
+int hist_pack(const struct hist *hist, struct hist_slice *ret)
+{
+    struct hist_slice slice = {0};
+    if (hist->total > 0) {
+        uint32_t first = hist_index(hist->min);
+        uint32_t last = hist_index(hist->max);
+        uint32_t count = last - first + 1;
+        uint32_t *counts = malloc(count * sizeof *counts);
+        if (!counts)
+            return -ENOMEM;
+        for (uint32_t i = 0; i < count; i++)
+            counts[i] = (uint32_t)hist->counts[first + i];
+        slice = (struct hist_slice){first, count, counts};
+    }
+    *ret = slice;
+    return 0;
+}
+
+void hist_add_slice(struct hist *into, const struct hist_slice *slice)
+{
+    for (uint32_t i = 0; i < slice->count; i++) {
+        uint32_t index = slice->first + i;
+        uint64_t count = slice->counts[i];
+        if (count == 0)
+            continue;
+        uint64_t low = hist_bucket_low(index);
+        uint64_t high = hist_bucket_high(index);
+        if (into->total == 0 || low < into->min)
+            into->min = low;
+        if (high > into->max)
+            into->max = high;
+        into->total += count;
+        into->counts[index] += count;
+        double middle = ((double)low + (double)high) / 2;
+        into->sum += middle * (double)count;
+        into->sum_of_squares += middle * middle * (double)count;
+    }
+}
+
+void hist_slice_done(struct hist_slice *slice)
+{
+    free(slice->counts);
+    *slice = (struct hist_slice){0};
+}

@@ -1,0 +1,219 @@
+#include "loadgen/options.h"
+
+#include "servers/cli/cpuset.h"
+#include "servers/wire/service.h"
+
+#include <stddef.h>
+
+#define AT(member) offsetof(struct load_options, member)
+#define SECOND 1000000000ULL
+
+static const char *check_cpus(const char *text)
+{
+    cpu_set_t set;
+    return cpuset_parse(text, &set) < 0 ? "a list of CPUs such as 0,2-3" : NULL;
+}
+
+static const char *check_service(const char *text)
+{
+    return service_find(text) ? NULL : "one of echo|upper";
+}
+
+static const struct option_spec rows[] = {
+    {.name = "connections",
+     .letter = 'c',
+     .type = OPTION_COUNT,
+     .offset = AT(connections),
+     .argument = "N",
+     .fallback = "64",
+     .help = "connections, or UDP flows",
+     .min = 1,
+     .max = 1000000},
+    {.name = "threads",
+     .letter = 't',
+     .type = OPTION_COUNT,
+     .offset = AT(threads),
+     .argument = "N",
+     .fallback = "1",
+     .help = "threads that share the connections",
+     .min = 1,
+     .max = 256},
+    {.name = "duration",
+     .letter = 'd',
+     .type = OPTION_DURATION,
+     .offset = AT(duration_ns),
+     .argument = "TIME",
+     .help = "length of the measured window (10s unless -n)",
+     .min = 1000000,
+     .max = 86400 * SECOND},
+    {.name = "requests",
+     .letter = 'n',
+     .type = OPTION_COUNT,
+     .offset = AT(requests),
+     .argument = "N",
+     .help = "measure this many requests instead",
+     .min = 1,
+     .max = 1000000000000},
+    {.name = "pipeline",
+     .letter = 'P',
+     .type = OPTION_COUNT,
+     .offset = AT(pipeline),
+     .argument = "N",
+     .fallback = "1",
+     .help = "requests in flight per connection",
+     .min = 1,
+     .max = 1024},
+    {.name = "size",
+     .letter = 's',
+     .type = OPTION_BYTES,
+     .offset = AT(size_bytes),
+     .argument = "BYTES",
+     .fallback = "64",
+     .help = "bytes per request",
+     .min = 0,
+     .max = (1 << 24) - 1},
+    {.name = "warmup",
+     .letter = 'w',
+     .type = OPTION_DURATION,
+     .offset = AT(warmup_ns),
+     .argument = "TIME",
+     .fallback = "1s",
+     .help = "same load beforehand, not counted",
+     .min = 0,
+     .max = 3600 * SECOND},
+    {.name = "reconnect-every",
+     .type = OPTION_COUNT,
+     .offset = AT(reconnect_every),
+     .argument = "N",
+     .help = "new connection after N requests (1: one request a connection)",
+     .min = 0,
+     .max = 1000000000000},
+    {.name = "service",
+     .type = OPTION_TEXT,
+     .offset = AT(service),
+     .argument = "NAME",
+     .help = "what the server answers: echo (default on streams), upper "
+             "(default on datagrams)",
+     .check = check_service},
+    {.name = "engine",
+     .type = OPTION_CHOICE,
+     .offset = AT(engine),
+     .argument = "uring|epoll",
+     .help = "how bytes are moved (uring where granted, else epoll)",
+     .choices = "uring|epoll"},
+    {.name = "timeout",
+     .type = OPTION_DURATION,
+     .offset = AT(timeout_ns),
+     .argument = "TIME",
+     .fallback = "1s",
+     .help = "a request unanswered this long is lost; also the drain",
+     .min = 1000000,
+     .max = 3600 * SECOND},
+    {.name = "connect-rate",
+     .type = OPTION_RATE,
+     .offset = AT(connect_rate_per_s),
+     .argument = "N",
+     .help = "first connections opened per second (as fast as can be)"},
+    {.name = "cpus",
+     .letter = 'A',
+     .type = OPTION_TEXT,
+     .offset = AT(cpus),
+     .argument = "LIST",
+     .help = "pin threads to these CPUs in turn",
+     .check = check_cpus},
+    {.name = "seed",
+     .type = OPTION_COUNT,
+     .offset = AT(seed),
+     .argument = "N",
+     .fallback = "1",
+     .help = "of every random choice"},
+    {.name = "nodelay",
+     .type = OPTION_SWITCH,
+     .offset = AT(nodelay),
+     .argument = "on|off",
+     .fallback = "on",
+     .help = "TCP_NODELAY"},
+    {.name = "rcvbuf",
+     .type = OPTION_BYTES,
+     .offset = AT(rcvbuf_bytes),
+     .argument = "BYTES",
+     .help = "SO_RCVBUF (the kernel's default)",
+     .max = 1 << 30},
+    {.name = "sndbuf",
+     .type = OPTION_BYTES,
+     .offset = AT(sndbuf_bytes),
+     .argument = "BYTES",
+     .help = "SO_SNDBUF (the kernel's default)",
+     .max = 1 << 30},
+    {.name = "interval",
+     .letter = 'i',
+     .type = OPTION_DURATION,
+     .offset = AT(interval_ns),
+     .argument = "TIME",
+     .fallback = "1s",
+     .help = "length of the report's intervals",
+     .min = 10000000,
+     .max = 3600 * SECOND},
+    {.name = "no-verify",
+     .type = OPTION_FLAG,
+     .offset = AT(no_verify),
+     .help = "count replies without looking at them"},
+    {.name = "label",
+     .type = OPTION_TEXT,
+     .offset = AT(label),
+     .argument = "K=V,...",
+     .help = "kept in the report"},
+    {.name = "json",
+     .letter = 'J',
+     .type = OPTION_FLAG,
+     .offset = AT(json),
+     .help = "print the report as JSON on stdout"},
+    {.name = "output",
+     .letter = 'o',
+     .type = OPTION_TEXT,
+     .offset = AT(output),
+     .argument = "FILE",
+     .help = "write the report as JSON to FILE"},
+    {.name = "quiet",
+     .letter = 'q',
+     .type = OPTION_FLAG,
+     .offset = AT(quiet),
+     .help = "only the two lines of the summary"},
+    {.name = "help",
+     .letter = 'h',
+     .type = OPTION_FLAG,
+     .offset = AT(help),
+     .help = "print this"},
+    {.name = "version",
+     .letter = 'V',
+     .type = OPTION_FLAG,
+     .offset = AT(version),
+     .help = "print the version"},
+};
+
+const struct option_table load_option_table = {
+    .usage = "ADDRESS [OPTIONS]",
+    .summary =
+        "Loads a server with many connections in a closed loop, checks every\n"
+        "byte of every reply, and reports throughput, latency and losses.",
+    .closing =
+        "Addresses: tcp://127.0.0.1:7000  udp://[::1]:7001  unix:/path  "
+        "unix-dgram:@name\n"
+        "Times: 250us 10ms 1.5s 2m   Sizes: 64 16k 1M   Counts: 64 50k 1M\n\n"
+        "Examples:\n"
+        "  sockbench-load tcp://127.0.0.1:7000 -c 64 -d 10s\n"
+        "  sockbench-load tcp://127.0.0.1:7000 --reconnect-every 1 -n 10k\n"
+        "  sockbench-load udp://127.0.0.1:7001 -c 16 -P 8 -s 1400 -o "
+        "report.json\n\n"
+        "Exit codes: 0 measured, 1 could not start, 2 bad words, 4 invalid or "
+        "incomplete\nmeasurement, 77 not possible on this machine, 130 "
+        "interrupted (report kept).",
+    .options = rows,
+    .count = sizeof rows / sizeof *rows,
+};
+
+void load_options_resolve(struct load_options *options)
+{
+    if (options->duration_ns == 0 && options->requests == 0)
+        options->duration_ns = 10 * SECOND;
+}

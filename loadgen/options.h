@@ -1,0 +1,41 @@
+/* What a user may ask of sockbench-load: data and parsing, no sockets. The
+ * bench includes this to check the keys of a scenario. */
+#ifndef SOCKBENCH_LOADGEN_OPTIONS_H
+#define SOCKBENCH_LOADGEN_OPTIONS_H
+
+#include "servers/cli/options.h"
+
+struct load_options {
+    uint64_t connections;
+    uint64_t threads;
+    uint64_t duration_ns; /* 0: not asked for */
+    uint64_t requests;    /* 0: not asked for */
+    uint64_t pipeline;
+    uint64_t size_bytes;
+    uint64_t warmup_ns;
+    uint64_t reconnect_every; /* 0: connections persist */
+    uint64_t timeout_ns;
+    uint64_t seed;
+    uint64_t rcvbuf_bytes; /* 0: the kernel's default */
+    uint64_t sndbuf_bytes;
+    uint64_t interval_ns;
+    double connect_rate_per_s; /* 0: as fast as can be */
+    const char *service;       /* NULL: the transport's default */
+    const char *engine;        /* NULL: uring where granted, else epoll */
+    const char *cpus;          /* NULL: the caller's affinity */
+    const char *output;
+    const char *label;
+    bool nodelay;
+    bool no_verify;
+    bool json;
+    bool quiet;
+    bool help;
+    bool version;
+};
+
+extern const struct option_table load_option_table;
+
+/* Defaults that depend on one another: the duration. */
+void load_options_resolve(struct load_options *options);
+
+#endif
