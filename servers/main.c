@@ -1,0 +1,264 @@
+/* sockbench-serve: options -> struct server -> model->run. */
+#include "servers/cli/cpuset.h"
+#include "servers/cli/log.h"
+#include "servers/cli/nearest.h"
+#include "servers/server.h"
+#include "servers/support/listen.h"
+#include "servers/support/stop.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Descriptors that are not clients: the standard ones, loops, rings, timers. */
+#define RESERVED_DESCRIPTORS 32
+
+static int usage(const char *text)
+{
+    log_line("%s", text);
+    return EXIT_USAGE;
+}
+
+static int unknown(const char *kind, const char *word, const char *near)
+{
+    if (near)
+        log_line("unknown %s '%s' (did you mean '%s'?)", kind, word, near);
+    else
+        log_line("unknown %s '%s' (see --list)", kind, word);
+    return EXIT_USAGE;
+}
+
+static int unknown_service(const char *word)
+{
+    const char *names[16];
+    size_t count = 0;
+    for (const struct service *const *at = services; *at && count < 15; at++)
+        names[count++] = (*at)->name;
+    names[count] = NULL;
+    return unknown("service", word, nearest_name(word, names));
+}
+
+static int choose_model(struct server *server)
+{
+    const char *name = server->options->model;
+    int type = server->address.socket_type;
+    if (!name)
+        return usage("no --model: --list shows them");
+    server->model = server_model_find(name, type);
+    if (server->model)
+        return EXIT_PASS;
+    int other = type == SOCK_STREAM ? SOCK_DGRAM : SOCK_STREAM;
+    if (!server_model_find(name, other))
+        return unknown("model", name, server_model_nearest(name));
+    log_line("model '%s' serves %s, and %s is for %s (see --list)", name,
+             other == SOCK_STREAM ? "streams" : "datagrams",
+             server->options->listen,
+             other == SOCK_STREAM ? "datagrams" : "streams");
+    return EXIT_USAGE;
+}
+
+static int check_cpus(const struct server_options *options, cpu_set_t *ret_cpus)
+{
+    cpu_set_t allowed;
+    CPU_ZERO(ret_cpus);
+    if (!options->cpus)
+        return EXIT_PASS;
+    if (cpuset_parse(options->cpus, ret_cpus) < 0) {
+        log_line("--cpus '%s': a list of CPUs such as 0,2-3", options->cpus);
+        return EXIT_USAGE;
+    }
+    if (cpuset_allowed(&allowed) == 0) {
+        CPU_AND(&allowed, &allowed, ret_cpus);
+        if (!CPU_EQUAL(&allowed, ret_cpus)) {
+            log_line("--cpus '%s': not all of them may be used here",
+                     options->cpus);
+            return EXIT_USAGE;
+        }
+    }
+    return EXIT_PASS;
+}
+
+/* Everything that only words can get wrong. */
+static int configure(struct server *server)
+{
+    const struct server_options *options = server->options;
+    const char *why = "";
+    if (address_parse(options->listen, &server->address, &why) < 0) {
+        log_line("--listen '%s': %s", options->listen, why);
+        return EXIT_USAGE;
+    }
+    if (address_is_multicast_or_broadcast(&server->address)) {
+        log_line("--listen '%s': a multicast or broadcast address is not "
+                 "served",
+                 options->listen);
+        return EXIT_USAGE;
+    }
+    int code = choose_model(server);
+    if (code != EXIT_PASS)
+        return code;
+    server->service = options->service
+                          ? service_find(options->service)
+                          : service_default(server->address.socket_type);
+    if (!server->service)
+        return unknown_service(options->service);
+    if (options->work)
+        work_parse(options->work, &server->work); /* checked as it was set */
+    server->workers = options->workers ? (unsigned)options->workers : 1;
+    if (options->workers && !(server->model->flags & MODEL_TAKES_WORKERS)) {
+        log_line("--workers: model '%s' does not take a number of workers",
+                 server->model->name);
+        return EXIT_USAGE;
+    }
+    if (server->workers > 1 && server->address.u.any.sa_family == AF_UNIX)
+        return usage("--workers: Unix sockets cannot share an address");
+    uint64_t buffers = options->ring_buffers;
+    if ((buffers & (buffers - 1)) != 0)
+        return usage("--ring-buffers: a power of two");
+    return EXIT_PASS;
+}
+
+/* As many descriptors as allowed, and as many clients as fit into them. */
+static void set_limits(struct server *server)
+{
+    struct rlimit limit = {0};
+    uint64_t fit = 1;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+        getrlimit(RLIMIT_NOFILE, &limit);
+        if (limit.rlim_cur > RESERVED_DESCRIPTORS)
+            fit = limit.rlim_cur - RESERVED_DESCRIPTORS;
+    }
+    uint64_t most = server->model->max_clients;
+    server->max_clients = most != 0 && most < fit ? most : fit;
+    /* What was asked for is taken at its word: running out is survived. */
+    if (server->options->max_clients)
+        server->max_clients = server->options->max_clients;
+}
+
+static void warn_of_strangers(const struct server *server)
+{
+    char text[ADDRESS_TEXT_MAX];
+    if (address_is_loopback(&server->address))
+        return;
+    log_line("warning: other machines can reach %s",
+             address_format(&server->address, text));
+    if (geteuid() == 0)
+        log_line("warning: and this server runs as root");
+}
+
+static int write_counters(const struct server *server)
+{
+    const struct server_counters *c = &server->counters;
+    const int fd = (int)server->options->counters_fd;
+    if (fd == 0)
+        return 0;
+    int n = dprintf(fd,
+                    "{\"accepted\": %" PRIu64 ", \"refused\": %" PRIu64
+                    ", \"closed\": %" PRIu64 ", \"timed_out\": %" PRIu64
+                    ", \"accept_pauses\": %" PRIu64 ", \"reads\": %" PRIu64
+                    ", \"writes\": %" PRIu64 ", \"bytes_in\": %" PRIu64
+                    ", \"bytes_out\": %" PRIu64 ", \"send_errors\": %" PRIu64
+                    ", \"datagrams_refused\": %" PRIu64
+                    ", \"socket_drops\": %" PRIu64 "}\n",
+                    c->accepted, c->refused, c->closed, c->timed_out,
+                    c->accept_pauses, c->reads, c->writes, c->bytes_in,
+                    c->bytes_out, c->send_errors, c->datagrams_refused,
+                    c->socket_drops);
+    return n < 0 ? -errno : 0;
+}
+
+static int run(struct server *server)
+{
+    char text[ADDRESS_TEXT_MAX];
+    int code = EXIT_FAILED;
+    int r = listen_open(server);
+    if (r < 0) {
+        log_line("cannot bind %s: %s", address_format(&server->address, text),
+                 strerror(-r));
+        goto out;
+    }
+    r = stop_open(server->listen_fds, server->workers);
+    if (r < 0) {
+        log_line("cannot catch signals: %s", strerror(-r));
+        goto out;
+    }
+    warn_of_strangers(server);
+    r = server->model->run(server);
+    if (r < 0) {
+        log_line("cannot serve %s: %s", address_format(&server->address, text),
+                 strerror(-r));
+        goto out;
+    }
+    r = write_counters(server);
+    if (r < 0) {
+        log_line("cannot write the counters to descriptor %" PRIu64 ": %s",
+                 server->options->counters_fd, strerror(-r));
+        goto out;
+    }
+    code = EXIT_PASS;
+out:
+    stop_close();
+    listen_close(server);
+    return code;
+}
+
+static int serve(const struct server_options *options)
+{
+    struct server server = {.options = options,
+                            .lock = PTHREAD_MUTEX_INITIALIZER};
+    char why[MODEL_REASON_MAX];
+    cpu_set_t cpus;
+    int code = configure(&server);
+    if (code == EXIT_PASS)
+        code = check_cpus(options, &cpus);
+    if (code != EXIT_PASS)
+        return code;
+    if (server.model->probe && server.model->probe(why) < 0) {
+        log_line("cannot run %s: %s", server.model->name, why);
+        return EXIT_IMPOSSIBLE;
+    }
+    set_limits(&server);
+    int r = options->cpus ? cpuset_pin(&cpus) : 0;
+    if (r < 0) {
+        log_line("cannot run on CPUs %s: %s", options->cpus, strerror(-r));
+        return EXIT_FAILED;
+    }
+    return run(&server);
+}
+
+int main(int argc, char **argv)
+{
+    struct server_options options = {0};
+    struct option_error error;
+    int operands = 0;
+    log_open(argv[0]);
+    options_defaults(&server_option_table, &options);
+    if (argc < 2)
+        return usage("no --model (try --help, or --list)");
+    if (options_parse(&server_option_table, argc, argv, &options, &operands,
+                      &error) < 0)
+        return usage(error.text);
+    if (operands < argc) {
+        log_line("unexpected word '%s' (see --help)", argv[operands]);
+        return EXIT_USAGE;
+    }
+    if (!options.help && !options.version && !options.list)
+        return serve(&options);
+    if (options.help)
+        options_help(&server_option_table, log_program(), stdout);
+    else if (options.version)
+        printf("%s %s\n", log_program(), SOCKBENCH_VERSION);
+    else if (options.json)
+        server_models_print_json(stdout);
+    else
+        server_models_print(stdout);
+    if (fflush(stdout) == EOF || ferror(stdout)) {
+        log_line("cannot write to standard output: %s", strerror(errno));
+        return EXIT_FAILED;
+    }
+    return EXIT_PASS;
+}

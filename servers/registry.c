@@ -1,0 +1,83 @@
+#include "servers/registry.h"
+
+#include "servers/cli/nearest.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+
+const struct server_model server_models[] = {
+    {"iterative", "one client after the other", SOCK_STREAM, 0, 0,
+     tcp_iterative_run, NULL},
+    {"thread", "a thread for every client", SOCK_STREAM, 0, 1000,
+     tcp_thread_run, NULL},
+    {"epoll", "one loop, told which clients are ready", SOCK_STREAM, 0, 0,
+     tcp_epoll_run, NULL},
+
+    {"iterative", "one datagram after the other", SOCK_DGRAM, 0, 0,
+     udp_iterative_run, NULL},
+    {"epoll", "one loop, told when datagrams wait", SOCK_DGRAM, 0, 0,
+     udp_epoll_run, NULL},
+    {0},
+};
+
+const struct server_model *server_model_find(const char *name, int socket_type)
+{
+    for (const struct server_model *m = server_models; m->name; m++) {
+        if (m->socket_type == socket_type && strcmp(m->name, name) == 0)
+            return m;
+    }
+    return NULL;
+}
+
+const char *server_model_nearest(const char *name)
+{
+    const char *names[sizeof server_models / sizeof *server_models];
+    size_t count = 0;
+    for (const struct server_model *m = server_models; m->name; m++)
+        names[count++] = m->name;
+    names[count] = NULL;
+    return nearest_name(name, names);
+}
+
+static const char *transport_of(const struct server_model *model)
+{
+    return model->socket_type == SOCK_STREAM ? "stream" : "datagram";
+}
+
+static bool available(const struct server_model *model,
+                      char why[static MODEL_REASON_MAX])
+{
+    return !model->probe || model->probe(why) == 0;
+}
+
+void server_models_print(FILE *out)
+{
+    fprintf(out, "%-16s %-10s %-42s %s\n", "MODEL", "TRANSPORT", "HOW",
+            "AVAILABLE");
+    for (const struct server_model *m = server_models; m->name; m++) {
+        char why[MODEL_REASON_MAX] = "";
+        bool yes = available(m, why);
+        fprintf(out, "%-16s %-10s %-42s %s%s\n", m->name, transport_of(m),
+                m->summary, yes ? "yes" : "no: ", why);
+    }
+}
+
+/* Every text here is ours and plain ASCII without quotes or backslashes. */
+void server_models_print_json(FILE *out)
+{
+    fputs("[\n", out);
+    for (const struct server_model *m = server_models; m->name; m++) {
+        char why[MODEL_REASON_MAX] = "";
+        bool yes = available(m, why);
+        fprintf(out,
+                "  {\"name\": \"%s\", \"transport\": \"%s\", \"summary\": "
+                "\"%s\", \"takes_workers\": %s, \"available\": %s, \"reason\": "
+                "%s%s%s}%s\n",
+                m->name, transport_of(m), m->summary,
+                m->flags & MODEL_TAKES_WORKERS ? "true" : "false",
+                yes ? "true" : "false", yes ? "" : "\"", yes ? "null" : why,
+                yes ? "" : "\"", m[1].name ? "," : "");
+    }
+    fputs("]\n", out);
+}

@@ -1,0 +1,49 @@
+/* The table of contents: every model, in lesson order. */
+#ifndef SOCKBENCH_SERVERS_REGISTRY_H
+#define SOCKBENCH_SERVERS_REGISTRY_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+struct server;
+
+#define MODEL_TAKES_WORKERS 1u /* --workers says how many loops */
+
+#define MODEL_REASON_MAX 160
+
+struct server_model {
+    const char *name;
+    const char *summary;
+    int socket_type; /* SOCK_STREAM or SOCK_DGRAM */
+    unsigned flags;
+    uint64_t max_clients; /* the default; 0: as many as descriptors allow */
+
+    /* Serves until stopped; 0 or -errno. */
+    int (*run)(struct server *server);
+
+    /* Tries what the model needs. 0, or -errno with the likely cause in why.
+     * NULL: nothing special. */
+    int (*probe)(char why[static MODEL_REASON_MAX]);
+};
+
+extern const struct server_model server_models[]; /* ends with a NULL name */
+
+/* The model of this name and socket type, or NULL. */
+const struct server_model *server_model_find(const char *name, int socket_type);
+
+/* The model name nearest to a wrong one, or NULL. */
+const char *server_model_nearest(const char *name);
+
+/* --list: an aligned table, or a JSON array of objects. */
+void server_models_print(FILE *out);
+void server_models_print_json(FILE *out);
+
+/* The pages. */
+int tcp_iterative_run(struct server *server);
+int tcp_thread_run(struct server *server);
+int tcp_epoll_run(struct server *server);
+int tcp_uring_multishot_run(struct server *server);
+int udp_iterative_run(struct server *server);
+int udp_epoll_run(struct server *server);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * All that a page includes: the server that main.c made from the command line,
+ * and what every model does with a request.
+ */
+#ifndef SOCKBENCH_SERVERS_SERVER_H
+#define SOCKBENCH_SERVERS_SERVER_H
+
+#include "servers/options.h"
+#include "servers/registry.h"
+#include "servers/wire/address.h"
+#include "servers/wire/service.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * What was done, counted by each loop or thread for itself and added up when
+ * it ends. On a stream a read is what one call returned, not a request; on
+ * datagrams reads and writes are datagrams.
+ */
+struct server_counters {
+    uint64_t accepted;
+    uint64_t refused; /* connections closed at once: --max-clients */
+    uint64_t closed;
+    uint64_t timed_out;     /* of closed: by a timeout */
+    uint64_t accept_pauses; /* out of descriptors or memory */
+    uint64_t reads;
+    uint64_t writes;
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    uint64_t send_errors;
+    uint64_t datagrams_refused; /* by the source's port */
+    uint64_t socket_drops; /* datagrams dropped at the socket: buffer full, or
+                              filtered as another server's reply */
+};
+
+struct server {
+    const struct server_options *options;
+    const struct server_model *model;
+    const struct service *service;
+    struct work work;
+    struct address address; /* the real one, port chosen */
+    uint64_t max_clients;
+    unsigned workers;
+    int *listen_fds; /* one a worker, in order */
+    int listen_fd;   /* the first, and most often the only one */
+
+    pthread_mutex_t lock; /* over counters */
+    struct server_counters counters;
+};
+
+/*
+ * Tells the world that clients are served now: the ready line with the words in
+ * `granted` (or NULL), then the ready descriptor. 0, or -errno when standard
+ * output takes nothing.
+ */
+int server_ready(struct server *server, const char *granted);
+
+/* Adds one loop's counters to the server's. */
+void server_count(struct server *server,
+                  const struct server_counters *counters);
+
+/* Sleeps or spins as --work asks. */
+void server_work(const struct work *work);
+
+/* Turns a request into its reply, in place. */
+static inline void server_answer(const struct server *server, uint8_t *data,
+                                 size_t length_bytes)
+{
+    if (server->service->transform)
+        server->service->transform(data, length_bytes);
+    if (server->work.kind != WORK_NONE)
+        server_work(&server->work);
+}
+
+#endif

@@ -1,0 +1,92 @@
+#include "servers/support/accept.h"
+
+#include "servers/cli/log.h"
+#include "servers/support/stop.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINES_PER_S 1
+#define VERBOSE_LINES_PER_S 20
+
+static void tell_arrival(const struct server *server, int fd)
+{
+    struct address peer = {.socket_type = server->address.socket_type,
+                           .length = sizeof peer.u};
+    char text[ADDRESS_TEXT_MAX];
+    if (getpeername(fd, &peer.u.any, &peer.length) == 0)
+        log_limited(VERBOSE_LINES_PER_S, "client %s on descriptor %d",
+                    address_format(&peer, text), fd);
+}
+
+static int judge_error(int error, struct server_counters *counters)
+{
+    switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        counters->accept_pauses++;
+        log_limited(LINES_PER_S, "cannot accept: %s; resting for 100 ms",
+                    strerror(error));
+        return -EMFILE;
+    case EINVAL:
+        return stop_requested() ? -ECANCELED : -EINVAL;
+    case EBADF:
+    case EFAULT:
+    case ENOTSOCK:
+    case EOPNOTSUPP:
+    case EPERM:
+        return -error;
+    default:
+        /* Interrupted, or the client was gone before it was accepted: accept
+         * passes on the errors of its network (accept(2)). */
+        return stop_requested() ? -ECANCELED : -EINTR;
+    }
+}
+
+int accept_judge(const struct server *server, int result, uint64_t clients_now,
+                 struct server_counters *counters)
+{
+    if (result == -EAGAIN)
+        return -EAGAIN;
+    if (result < 0)
+        return judge_error(-result, counters);
+    if (clients_now >= server->max_clients) {
+        close(result);
+        counters->refused++;
+        log_limited(LINES_PER_S, "client refused: %" PRIu64 " are served",
+                    clients_now);
+        return -EAGAIN;
+    }
+    counters->accepted++;
+    if (server->options->verbose)
+        tell_arrival(server, result);
+    return result;
+}
+
+int accept_client(const struct server *server, int listen_fd, int flags,
+                  uint64_t clients_now, struct server_counters *counters)
+{
+    for (;;) {
+        int fd = accept4(listen_fd, NULL, NULL, flags | SOCK_CLOEXEC);
+        bool nobody = fd < 0 && errno == EAGAIN;
+        int r =
+            accept_judge(server, fd < 0 ? -errno : fd, clients_now, counters);
+        bool again = r == -EINTR || (r == -EAGAIN && !nobody);
+        if (!again)
+            return r;
+        if (stop_requested())
+            return -ECANCELED;
+    }
+}
+
+void accept_rest(void)
+{
+    const struct timespec pause = {.tv_nsec = ACCEPT_PAUSE_NS};
+    nanosleep(&pause, NULL);
+}

@@ -1,0 +1,198 @@
+#include "servers/support/clients.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READS_A_TURN 16 /* then it is the others' turn */
+
+int clients_init(struct clients *clients, const struct server *server)
+{
+    memset(clients, 0, sizeof *clients);
+    clients->server = server;
+    clients->buffer = malloc(server->options->buffer_bytes);
+    return clients->buffer ? 0 : -ENOMEM;
+}
+
+void clients_done(struct clients *clients)
+{
+    while (clients->count > 0)
+        clients_remove(clients, clients->all[clients->count - 1]);
+    free(clients->all);
+    free(clients->buffer);
+    clients->all = NULL;
+    clients->buffer = NULL;
+}
+
+static int grow(struct clients *clients)
+{
+    if (clients->count < clients->capacity)
+        return 0;
+    size_t capacity = clients->capacity ? 2 * clients->capacity : 64;
+    struct client **all =
+        reallocarray(clients->all, capacity, sizeof(struct client *));
+    if (!all)
+        return -ENOMEM;
+    clients->all = all;
+    clients->capacity = capacity;
+    return 0;
+}
+
+struct client *clients_add(struct clients *clients, int fd)
+{
+    struct client *client =
+        grow(clients) == 0 ? calloc(1, sizeof *client) : NULL;
+    if (!client) {
+        close(fd);
+        clients->counters.closed++;
+        return NULL;
+    }
+    client->fd = fd;
+    client->tick = clients->tick;
+    client->index = clients->count;
+    clients->all[clients->count++] = client;
+    return client;
+}
+
+void clients_remove(struct clients *clients, struct client *client)
+{
+    struct client *last = clients->all[--clients->count];
+    clients->all[client->index] = last;
+    last->index = client->index;
+    close(client->fd);
+    free(client->rest);
+    free(client);
+    clients->counters.closed++;
+}
+
+/* How much of it the client took now; -1 when it is gone. */
+static ssize_t offer(struct clients *clients, struct client *client,
+                     const uint8_t *data, size_t length)
+{
+    ssize_t n;
+    do
+        n = send(client->fd, data, length, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
+        return 0;
+    if (n < 0) {
+        clients->counters.send_errors++;
+        return -1;
+    }
+    clients->counters.writes++;
+    clients->counters.bytes_out += (size_t)n;
+    return n;
+}
+
+static enum client_state keep_rest(struct client *client, const uint8_t *data,
+                                   size_t length)
+{
+    client->rest = malloc(length);
+    if (!client->rest)
+        return CLIENT_DONE;
+    memcpy(client->rest, data, length);
+    client->rest_begin = 0;
+    client->rest_end = length;
+    return CLIENT_WAITS;
+}
+
+/* CLIENT_READY when nothing is left over. */
+static enum client_state send_rest(struct clients *clients,
+                                   struct client *client)
+{
+    ssize_t n = offer(clients, client, client->rest + client->rest_begin,
+                      client->rest_end - client->rest_begin);
+    if (n < 0)
+        return CLIENT_DONE;
+    client->rest_begin += (size_t)n;
+    if (client->rest_begin < client->rest_end)
+        return CLIENT_WAITS;
+    free(client->rest);
+    client->rest = NULL;
+    if (clients->finishing) {
+        shutdown(client->fd, SHUT_WR);
+        client->finishing = true;
+    }
+    return CLIENT_READY;
+}
+
+static enum client_state answer(struct clients *clients, struct client *client,
+                                size_t length)
+{
+    uint8_t *buffer = clients->buffer;
+    clients->counters.reads++;
+    clients->counters.bytes_in += length;
+    if (client->finishing)
+        return CLIENT_READY;
+    server_answer(clients->server, buffer, length);
+    ssize_t n = offer(clients, client, buffer, length);
+    if (n < 0)
+        return CLIENT_DONE;
+    if ((size_t)n < length)
+        return keep_rest(client, buffer + n, length - (size_t)n);
+    return CLIENT_READY;
+}
+
+enum client_state client_serve(struct clients *clients, struct client *client,
+                               bool to_the_end)
+{
+    const size_t size = clients->server->options->buffer_bytes;
+    enum client_state state = CLIENT_READY;
+    client->tick = clients->tick;
+    for (int i = 0; i < READS_A_TURN; i++) {
+        if (client->rest)
+            state = send_rest(clients, client);
+        if (state != CLIENT_READY)
+            return state;
+        ssize_t n = recv(client->fd, clients->buffer, size, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN ? CLIENT_WAITS : CLIENT_DONE;
+        if (n == 0)
+            return CLIENT_DONE; /* its FIN, and everything is sent */
+        state = answer(clients, client, (size_t)n);
+        if (state != CLIENT_READY)
+            return state;
+        if ((size_t)n < size && !to_the_end)
+            return CLIENT_WAITS;
+    }
+    return state;
+}
+
+static uint32_t seconds_up(uint64_t ns)
+{
+    return (uint32_t)((ns + 999999999) / 1000000000);
+}
+
+void clients_drop_idle(struct clients *clients)
+{
+    const struct server_options *options = clients->server->options;
+    const uint32_t idle_s = seconds_up(options->idle_timeout_ns);
+    const uint32_t io_s = seconds_up(options->io_timeout_ns);
+    /* Backwards: removing puts the last one, already seen, into the gap. */
+    for (size_t i = clients->count; i-- > 0;) {
+        struct client *client = clients->all[i];
+        uint32_t limit_s = client->rest ? io_s : idle_s;
+        if (limit_s != 0 && clients->tick - client->tick > limit_s) {
+            clients->counters.timed_out++;
+            clients_remove(clients, client);
+        }
+    }
+}
+
+void clients_finish(struct clients *clients)
+{
+    if (clients->finishing)
+        return;
+    clients->finishing = true;
+    for (size_t i = 0; i < clients->count; i++) {
+        struct client *client = clients->all[i];
+        if (client->rest)
+            continue;
+        shutdown(client->fd, SHUT_WR);
+        client->finishing = true;
+    }
+}

@@ -1,0 +1,130 @@
+#include "servers/support/datagram.h"
+
+#include "servers/support/drain.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_packet.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+
+#define NETWORK(offset) ((uint32_t)SKF_NET_OFF + (offset))
+#define DROP 0
+#define KEEP 0xffffffff
+
+/*
+ * Runs in the kernel for every datagram. Loads are from the IP header; a jump
+ * counts the instructions it skips, if true and if false.
+ */
+static struct sock_filter filter[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 0, 14),
+    BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NETWORK(0)),
+    BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 4),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 4, 0, 4),
+    /* IPv4: the destination, then the type of service */
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, NETWORK(16)),
+    BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0xe0000000, 9, 0),
+    BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NETWORK(1)),
+    BPF_JUMP(BPF_JMP | BPF_JA, 4, 0, 0),
+    /* IPv6: the destination, then the traffic class across two bytes */
+    BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NETWORK(24)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xff, 5, 0),
+    BPF_STMT(BPF_LD | BPF_H | BPF_ABS, NETWORK(0)),
+    BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 4),
+    /* either: all but the two bits of congestion notification */
+    BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xfc),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, DATAGRAM_REPLY_CLASS, 1, 0),
+    BPF_STMT(BPF_RET | BPF_K, KEEP),
+    BPF_STMT(BPF_RET | BPF_K, DROP),
+};
+
+int datagram_break_loops(int fd, int family)
+{
+    const struct sock_fprog program = {
+        .len = sizeof filter / sizeof *filter,
+        .filter = filter,
+    };
+    const int reply_class = DATAGRAM_REPLY_CLASS;
+    const int ordinary = 0;
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) <
+        0)
+        return -errno;
+    if (setsockopt(fd, IPPROTO_IP, IP_TOS, &reply_class, sizeof reply_class) <
+        0)
+        return -errno;
+    if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS,
+                                         &reply_class, sizeof reply_class) < 0)
+        return -errno;
+    /* IP_TOS also chose a queueing priority; the mark shall change no order. */
+    if (setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &ordinary, sizeof ordinary) < 0)
+        return -errno;
+    return 0;
+}
+
+/* True for a source that gets no answer. */
+static bool is_refused(const struct server *server,
+                       const struct sockaddr_storage *source,
+                       socklen_t source_length)
+{
+    /* A Unix client without a name cannot be answered. */
+    if (source_length <= sizeof(sa_family_t))
+        return true;
+    in_port_t port;
+    if (source->ss_family == AF_INET)
+        port = ((const struct sockaddr_in *)source)->sin_port;
+    else if (source->ss_family == AF_INET6)
+        port = ((const struct sockaddr_in6 *)source)->sin6_port;
+    else
+        return false;
+    return ntohs(port) < 1024 || ntohs(port) == address_port(&server->address);
+}
+
+void datagram_answer(const struct server *server, int fd, uint8_t *data,
+                     size_t length, const struct sockaddr_storage *source,
+                     socklen_t source_length, struct server_counters *counters)
+{
+    counters->reads++;
+    counters->bytes_in += length;
+    if (is_refused(server, source, source_length)) {
+        counters->datagrams_refused++;
+        return;
+    }
+    server_answer(server, data, length);
+    ssize_t n = sendto(fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL,
+                       (const struct sockaddr *)source, source_length);
+    if (n < 0) {
+        counters->send_errors++;
+        return;
+    }
+    counters->writes++;
+    counters->bytes_out += (size_t)n;
+}
+
+void datagram_drain(const struct server *server, int fd, uint8_t *buffer,
+                    struct server_counters *counters)
+{
+    struct drain drain = {0};
+    while (drain_step(&drain, drain_now_ns(), counters->reads) == DRAIN_SERVE) {
+        struct sockaddr_storage source;
+        socklen_t length = sizeof source;
+        ssize_t n = recvfrom(fd, buffer, DATAGRAM_BYTES_MAX, MSG_DONTWAIT,
+                             (struct sockaddr *)&source, &length);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 || length == 0) /* a socket that is shut down yields zeros */
+            return;
+        datagram_answer(server, fd, buffer, (size_t)n, &source, length,
+                        counters);
+    }
+}
+
+uint64_t datagram_socket_drops(int fd)
+{
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    socklen_t length = sizeof info;
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length) < 0)
+        return 0;
+    return info[SK_MEMINFO_DROPS];
+}

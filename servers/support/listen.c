@@ -1,0 +1,100 @@
+#include "servers/support/listen.h"
+
+#include "servers/support/datagram.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int set(int fd, int level, int name, int value)
+{
+    return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+/* Everything here is inherited by the connections that are accepted. */
+static int set_options(const struct server *server, int fd)
+{
+    const struct server_options *options = server->options;
+    const struct address *address = &server->address;
+    bool is_stream = address->socket_type == SOCK_STREAM;
+    bool is_unix = address->u.any.sa_family == AF_UNIX;
+    int r = 0;
+    if (is_stream && !is_unix)
+        r = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (r == 0 && server->workers > 1)
+        r = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (r == 0 && options->rcvbuf_bytes)
+        r = set(fd, SOL_SOCKET, SO_RCVBUF, (int)options->rcvbuf_bytes);
+    if (r == 0 && options->sndbuf_bytes)
+        r = set(fd, SOL_SOCKET, SO_SNDBUF, (int)options->sndbuf_bytes);
+    if (r == 0 && is_stream && !is_unix)
+        r = set(fd, IPPROTO_TCP, TCP_NODELAY, options->nodelay);
+    if (r == 0 && !is_stream && !is_unix)
+        r = datagram_break_loops(fd, address->u.any.sa_family);
+    return r;
+}
+
+static int open_one(const struct server *server, int *ret_fd)
+{
+    const struct address *address = &server->address;
+    int r;
+    int fd = socket(address->u.any.sa_family,
+                    address->socket_type | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    r = set_options(server, fd);
+    if (r < 0)
+        goto out;
+    if (bind(fd, &address->u.any, address->length) < 0 ||
+        (address->socket_type == SOCK_STREAM &&
+         listen(fd, (int)server->options->backlog) < 0)) {
+        r = -errno;
+        goto out;
+    }
+    *ret_fd = fd;
+    fd = -1;
+    r = 0;
+out:
+    if (fd >= 0)
+        close(fd);
+    return r;
+}
+
+int listen_open(struct server *server)
+{
+    server->listen_fds = malloc(server->workers * sizeof(int));
+    if (!server->listen_fds)
+        return -ENOMEM;
+    for (unsigned i = 0; i < server->workers; i++)
+        server->listen_fds[i] = -1;
+    for (unsigned i = 0; i < server->workers; i++) {
+        int r = open_one(server, &server->listen_fds[i]);
+        /* The first one chose the port; the others join it there. */
+        if (r == 0 && i == 0)
+            r = address_of_socket(server->listen_fds[0],
+                                  server->address.socket_type,
+                                  &server->address);
+        if (r < 0)
+            return r;
+    }
+    server->listen_fd = server->listen_fds[0];
+    return 0;
+}
+
+void listen_close(struct server *server)
+{
+    if (!server->listen_fds)
+        return;
+    bool bound = server->listen_fds[0] >= 0;
+    for (unsigned i = 0; i < server->workers; i++) {
+        if (server->listen_fds[i] >= 0)
+            close(server->listen_fds[i]);
+    }
+    free(server->listen_fds);
+    server->listen_fds = NULL;
+    if (bound && server->address.u.any.sa_family == AF_UNIX &&
+        server->address.u.un.sun_path[0] != '\0')
+        unlink(server->address.u.un.sun_path);
+}

@@ -1,0 +1,70 @@
+#include "servers/server.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+int server_ready(struct server *server, const char *granted)
+{
+    const int ready_fd = (int)server->options->ready_fd;
+    char text[ADDRESS_TEXT_MAX];
+    printf("ready %s", address_format(&server->address, text));
+    if (server->model->flags & MODEL_TAKES_WORKERS)
+        printf(" workers=%u", server->workers);
+    if (granted)
+        printf(" %s", granted);
+    putchar('\n');
+    if (fflush(stdout) == EOF)
+        return -errno;
+    if (ready_fd > 0) {
+        ssize_t written = write(ready_fd, "\n", 1);
+        (void)written; /* whoever asked may have gone; clients may come */
+        close(ready_fd);
+    }
+    return 0;
+}
+
+void server_count(struct server *server, const struct server_counters *counters)
+{
+    struct server_counters *sum = &server->counters;
+    pthread_mutex_lock(&server->lock);
+    sum->accepted += counters->accepted;
+    sum->refused += counters->refused;
+    sum->closed += counters->closed;
+    sum->timed_out += counters->timed_out;
+    sum->accept_pauses += counters->accept_pauses;
+    sum->reads += counters->reads;
+    sum->writes += counters->writes;
+    sum->bytes_in += counters->bytes_in;
+    sum->bytes_out += counters->bytes_out;
+    sum->send_errors += counters->send_errors;
+    sum->datagrams_refused += counters->datagrams_refused;
+    sum->socket_drops += counters->socket_drops;
+    pthread_mutex_unlock(&server->lock);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void server_work(const struct work *work)
+{
+    if (work->kind == WORK_SPIN) {
+        const uint64_t begin_ns = now_ns();
+        while (now_ns() - begin_ns < work->duration_ns) {
+        }
+        return;
+    }
+    struct timespec left = {
+        .tv_sec = (time_t)(work->duration_ns / 1000000000),
+        .tv_nsec = (long)(work->duration_ns % 1000000000),
+    };
+    /* The whole time also when a stop interrupts: a request that has begun is
+     * finished. */
+    while (nanosleep(&left, &left) < 0 && errno == EINTR) {
+    }
+}

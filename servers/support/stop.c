@@ -1,0 +1,108 @@
+#include "servers/support/stop.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+volatile sig_atomic_t stop_flag;
+
+static const int *listeners;
+static unsigned listener_count;
+static int event_fd = -1;
+static timer_t poke_timer;
+static bool poke_timer_made;
+
+static void on_stop(int number)
+{
+    int kept_errno = errno;
+    if (stop_flag)
+        _exit(128 + number);
+    stop_flag = 1;
+    for (unsigned i = 0; i < listener_count; i++)
+        shutdown(listeners[i], SHUT_RD);
+    const uint64_t one = 1;
+    ssize_t written = write(event_fd, &one, sizeof one);
+    (void)written; /* an eventfd that nobody reads takes one always */
+    const struct itimerspec poke = {
+        .it_interval.tv_nsec = STOP_POKE_NS,
+        .it_value.tv_nsec = STOP_POKE_NS,
+    };
+    timer_settime(poke_timer, 0, &poke, NULL);
+    errno = kept_errno;
+}
+
+static void on_poke(int number)
+{
+    (void)number;
+}
+
+static int handle(int number, void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler};
+    sigemptyset(&action.sa_mask);
+    /* No SA_RESTART: interrupting is what the signals are for. The stop
+     * signals hold each other off, so that the handler runs whole. */
+    sigaddset(&action.sa_mask, SIGTERM);
+    sigaddset(&action.sa_mask, SIGINT);
+    return sigaction(number, &action, NULL) < 0 ? -errno : 0;
+}
+
+int stop_open(const int *listen_fds, unsigned count)
+{
+    listeners = listen_fds;
+    listener_count = count;
+    event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (event_fd < 0)
+        return -errno;
+    struct sigevent event = {
+        .sigev_notify = SIGEV_SIGNAL,
+        .sigev_signo = STOP_POKE_SIGNAL,
+    };
+    if (timer_create(CLOCK_MONOTONIC, &event, &poke_timer) < 0) {
+        int r = -errno;
+        stop_close();
+        return r;
+    }
+    poke_timer_made = true;
+    int r = handle(STOP_POKE_SIGNAL, on_poke);
+    if (r == 0)
+        r = handle(SIGPIPE, SIG_IGN);
+    if (r == 0)
+        r = handle(SIGTERM, on_stop);
+    if (r == 0)
+        r = handle(SIGINT, on_stop);
+    if (r < 0)
+        stop_close();
+    return r;
+}
+
+void stop_close(void)
+{
+    stop_block_signals();
+    if (poke_timer_made)
+        timer_delete(poke_timer);
+    poke_timer_made = false;
+    if (event_fd >= 0)
+        close(event_fd);
+    event_fd = -1;
+    listener_count = 0;
+}
+
+int stop_event_fd(void)
+{
+    return event_fd;
+}
+
+void stop_block_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, STOP_POKE_SIGNAL);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}

@@ -1,0 +1,38 @@
+/*
+ * Stopping without a race. The first SIGTERM or SIGINT sets a flag, shuts the
+ * listening sockets down (a blocked accept gives EINVAL, a blocked recvfrom 0),
+ * makes an eventfd readable for event loops, and starts a timer that interrupts
+ * the blocking calls of the main thread every 20 ms: a call that began between
+ * a look at the flag and the signal does not sleep on. The second signal ends
+ * the process at once.
+ */
+#ifndef SOCKBENCH_SERVERS_SUPPORT_STOP_H
+#define SOCKBENCH_SERVERS_SUPPORT_STOP_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#define STOP_POKE_NS 20000000L
+#define STOP_POKE_SIGNAL SIGUSR1 /* does nothing but interrupt */
+
+extern volatile sig_atomic_t stop_flag;
+
+/*
+ * Installs the handlers; the listening descriptors must outlive stop_close.
+ * SIGPIPE is ignored from here on. 0 or -errno.
+ */
+int stop_open(const int *listen_fds, unsigned count);
+void stop_close(void);
+
+static inline bool stop_requested(void)
+{
+    return stop_flag != 0;
+}
+
+/* Readable once a stop was asked for, and never read. */
+int stop_event_fd(void);
+
+/* Leaves the signals of stopping to the main thread. */
+void stop_block_signals(void);
+
+#endif
