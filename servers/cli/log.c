@@ -22,6 +22,9 @@ const char *log_program(void)
 }
 
 static void write_line(const char *format, va_list arguments)
+    __attribute__((format(printf, 1, 0)));
+
+static void write_line(const char *format, va_list arguments)
 {
     char line[1024];
     int prefix = snprintf(line, sizeof line - 1, "%s: ", program);

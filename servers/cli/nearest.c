@@ -1,5 +1,6 @@
 #include "servers/cli/nearest.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #define WORD_MAX 63
@@ -36,10 +37,10 @@ static unsigned distance(const char *a, const char *b)
 const char *nearest_name(const char *word, const char *const *names)
 {
     const char *best = NULL;
-    unsigned best_distance = ~0u;
+    size_t best_distance = SIZE_MAX;
     size_t length = strlen(word);
     for (; *names; names++) {
-        unsigned d = distance(word, *names);
+        size_t d = distance(word, *names);
         size_t name_length = strlen(*names);
         /* A beginning of the name is a likely way to mean it. */
         if (length >= 2 && strncmp(word, *names, length) == 0)

@@ -238,6 +238,8 @@ int options_parse(const struct option_table *table, int argc, char **argv,
     optind = 0; /* glibc: start anew */
     opterr = 0;
     for (;;) {
+        /* Options are parsed before there are threads. */
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe) */
         int code = getopt_long(argc, argv, lexer.shorts, lexer.longs, NULL);
         if (code == -1)
             break;
