@@ -147,6 +147,10 @@ class Summary(unittest.TestCase):
     def test_a_test_that_never_ran_is_a_failure(self):
         self.assertEqual(self.summary(self.LOST).returncode, 1)
 
+    def test_a_test_without_its_program_is_a_failure(self):
+        done = self.summary('<testcase name="f" status="notrun"><skipped message="Unable to find executable"/></testcase>')
+        self.assertEqual((done.returncode, done.stdout), (1, "0 passed, 1 failed, 0 skipped\n"))
+
     def test_no_test_at_all_is_a_failure(self):
         self.assertEqual(self.summary("").returncode, 1)
 
