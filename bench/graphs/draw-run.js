@@ -20,17 +20,20 @@ function counted(count, word) {
 
 // How it was measured, in words: only what the run itself says.
 function caption(rows, report) {
-    const layouts = [...new Set(rows.map((row) => row.layout))];
-    const lines = [layouts.map((layout) => LAYOUTS[layout] || `layout ${layout}`).join("; ")];
+    const { name = rows.length > 0 ? rows[0].layout : "unknown", server_cpus, generator_cpus } = report.layout || {};
+    const lines = [LAYOUTS[name] || `layout ${name}`];
+    if (server_cpus && generator_cpus)
+        lines[0] = `${name} layout: server on CPU ${server_cpus}, load on CPU ${generator_cpus}`;
     const sizes = [...new Set(rows.map((row) => row.size_bytes).filter((size) => size))];
     if (sizes.length === 1)
         lines.push(`${sizes[0]} bytes a message`);
-    const scenario = report.scenario || report.config || {};
-    const repetitions = scenario.repetitions || report.repetitions;
-    const seed = scenario.seed || (report.run || {}).seed;
-    if (repetitions)
-        lines.push(counted(repetitions, "repetition"));
-    if (seed !== undefined && seed !== null)
+    const { repetitions } = report.scenario || {};
+    const { seed } = report.run || {};
+    if (repetitions > 1)
+        lines.push(`medians of ${repetitions}, bands from least to greatest`);
+    else if (repetitions === 1)
+        lines.push("one run a point");
+    if (seed !== undefined)
         lines.push(`seed ${seed}`);
     const notes = [];
     if (rows.some((row) => row.status === "ok" && row.flows_served < row.flows_offered))
@@ -44,15 +47,21 @@ function caption(rows, report) {
     return text;
 }
 
+// Loads by the titles that the scenario gives them.
+function titled(rows, report) {
+    const titles = new Map((report.cells || []).map(({ load }) => [load.name, load.title || load.name]));
+    return rows.map((row) => ({ ...row, load: titles.get(row.load) || row.load }));
+}
+
 async function main() {
     const [bundles, run] = process.argv.slice(2);
     if (!run) {
         console.error("usage: node draw-run.js BUNDLES_DIR RUN_DIR");
         return 2;
     }
-    const rows = readJson(path.join(run, "rows.json"));
     const reportFile = path.join(run, "report.json");
     const report = fs.existsSync(reportFile) ? readJson(reportFile) : {};
+    const rows = titled(readJson(path.join(run, "rows.json")), report);
     loadBundles(bundles);
     const graphs = path.join(run, "graphs");
     fs.mkdirSync(graphs, { recursive: true });

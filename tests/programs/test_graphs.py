@@ -150,6 +150,17 @@ class Drawn(unittest.TestCase):
             self.assertNotIn("nobody", words)
             self.assertIn("hollow: not every client was served; 1 failed cell not drawn", words)
 
+    def test_the_report_gives_titles_and_how_it_was_measured(self):
+        report = {
+            "run": {"seed": 7}, "scenario": {"repetitions": 5},
+            "layout": {"name": "split", "server_cpus": "0", "generator_cpus": "1"},
+            "cells": [{"load": {"name": "persistent", "title": "clients that stay"}}],
+        }
+        graphs, _ = self.draw(sample(), report)
+        self.assertIn("TCP echo \u2013 clients that stay", graphs["throughput"])
+        self.assertIn("split layout: server on CPU 0, load on CPU 1, 64 bytes a message, "
+                      "medians of 5, bands from least to greatest, seed 7", graphs["throughput"])
+
     def test_one_number_of_clients_gives_bars_only(self):
         graphs, _ = self.draw([row for row in sample() if row["connections"] == 64])
         self.assertEqual(sorted(graphs), ["cpu"])
