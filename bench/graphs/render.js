@@ -60,7 +60,7 @@ function named(rows) {
     return rows.map((row) => ({
         ...row,
         series: row.model && byModel.get(`${row.transport}/${row.model}`).size === 1 ? row.model : row.server,
-        panel: [String(row.transport).toUpperCase(), row.service, "\u2013", row.load].filter(Boolean).join(" "),
+        panel: `${row.load} (${[String(row.transport).toUpperCase(), row.service].filter(Boolean).join(" ")})`,
     }));
 }
 

@@ -136,7 +136,7 @@ class Drawn(unittest.TestCase):
         self.assertEqual(sorted(graphs), ["cpu", "latency", "throughput"])
         self.assertIn("(cpu latency throughput)", said)
         for name, words in graphs.items():
-            for panel in ("TCP echo \u2013 persistent", "UDP upper \u2013 persistent"):
+            for panel in ("persistent (TCP echo)", "persistent (UDP upper)"):
                 self.assertIn(panel, words, name)
         self.assertIn("Server CPU per request, 64 clients", graphs["cpu"])
         self.assertIn("iterative: 1 of 64 served", graphs["throughput"])
@@ -157,7 +157,7 @@ class Drawn(unittest.TestCase):
             "cells": [{"load": {"name": "persistent", "title": "clients that stay"}}],
         }
         graphs, _ = self.draw(sample(), report)
-        self.assertIn("TCP echo \u2013 clients that stay", graphs["throughput"])
+        self.assertIn("clients that stay (TCP echo)", graphs["throughput"])
         self.assertIn("split layout: server on CPU 0, load on CPU 1, 64 bytes a message, "
                       "medians of 5, bands from least to greatest, seed 7", graphs["throughput"])
 
