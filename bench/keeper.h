@@ -1,0 +1,31 @@
+/*
+ * The keeper outlives the bench by a moment: when the bench dies, however, it
+ * kills every process group that was still at work. PDEATHSIG alone reaches
+ * the bench's children, not what they have started.
+ */
+#ifndef SOCKBENCH_BENCH_KEEPER_H
+#define SOCKBENCH_BENCH_KEEPER_H
+
+#include <sys/types.h>
+
+/* Starts it, and makes the caller a child subreaper. 0 or -errno. */
+int keeper_open(void);
+
+/* Dismisses it. What is still on its list dies. */
+void keeper_close(void);
+
+/* Its process, or -1. */
+pid_t keeper_pid(void);
+
+/* A process group to kill with the bench, and one to forget. No effect where
+ * there is no keeper. */
+void keeper_add(pid_t group);
+void keeper_remove(pid_t group);
+
+/*
+ * Ends and reaps what fell to the bench as subreaper: descendants of a child
+ * that left its group. Call with no child but the keeper running.
+ */
+void keeper_sweep(void);
+
+#endif

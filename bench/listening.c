@@ -1,0 +1,66 @@
+#include "bench/listening.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define STATE_LISTEN 0x0a      /* TCP_LISTEN, include/net/tcp_states.h */
+#define STATE_UNCONNECTED 0x07 /* TCP_CLOSE, which an open UDP socket shows */
+
+int listening_free_port(int socket_type, bool ipv6, uint16_t *ret_port)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
+                               .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    struct sockaddr *address =
+        ipv6 ? (struct sockaddr *)&in6 : (struct sockaddr *)&in;
+    socklen_t length = ipv6 ? sizeof in6 : sizeof in;
+    int r = 0;
+    int fd = socket(ipv6 ? AF_INET6 : AF_INET, socket_type | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (bind(fd, address, length) < 0 || getsockname(fd, address, &length) < 0)
+        r = -errno;
+    close(fd);
+    if (r == 0)
+        *ret_port = ntohs(ipv6 ? in6.sin6_port : in.sin_port);
+    return r;
+}
+
+bool listening_line(const char *line, int socket_type, uint16_t port)
+{
+    unsigned found_port;
+    unsigned state;
+    if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%4x %*[0-9A-Fa-f]:%*x %2x",
+               &found_port, &state) != 2)
+        return false;
+    return found_port == port &&
+           state ==
+               (socket_type == SOCK_STREAM ? STATE_LISTEN : STATE_UNCONNECTED);
+}
+
+static bool in_table(pid_t pid, const char *table, int socket_type,
+                     uint16_t port)
+{
+    char path[64];
+    char line[512];
+    bool found = false;
+    snprintf(path, sizeof path, "/proc/%d/net/%s", (int)pid, table);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    while (!found && fgets(line, sizeof line, file))
+        found = listening_line(line, socket_type, port);
+    fclose(file);
+    return found;
+}
+
+bool listening_on(pid_t pid, int socket_type, uint16_t port)
+{
+    bool stream = socket_type == SOCK_STREAM;
+    return in_table(pid, stream ? "tcp" : "udp", socket_type, port) ||
+           in_table(pid, stream ? "tcp6" : "udp6", socket_type, port);
+}

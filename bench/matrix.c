@@ -1,0 +1,156 @@
+#include "bench/matrix.h"
+
+#include "loadgen/measure/random.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPTION_STRUCT_MAX 1024
+
+const char *cell_option(const struct scenario *scenario,
+                        const struct cell *cell, const char *name)
+{
+    for (size_t i = 0; i < scenario->sweep_count; i++) {
+        if (strcmp(scenario->sweeps[i].name, name) == 0)
+            return cell->values[i];
+    }
+    return settings_get(&cell->load->options, name);
+}
+
+/* The number that an option of the cell, or its default, stands for. */
+static uint64_t number_of(const struct scenario *scenario,
+                          const struct option_table *table,
+                          const struct cell *cell, const char *name)
+{
+    _Alignas(16) char config[OPTION_STRUCT_MAX] = {0};
+    struct option_error error;
+    const struct option_spec *option = options_find(table, name);
+    const char *text = cell_option(scenario, cell, name);
+    uint64_t number = 0;
+    if (!text && option)
+        text = option->fallback;
+    if (option && text && options_set(table, name, text, config, &error) == 0)
+        memcpy(&number, config + option->offset, sizeof number);
+    return number;
+}
+
+static void make_key(const struct scenario *scenario, struct cell *cell)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < scenario->sweep_count; i++) {
+        const char *name = scenario->sweeps[i].name;
+        if (strcmp(name, "connections") == 0 || strcmp(name, "size") == 0)
+            continue;
+        int n = snprintf(cell->swept + used, sizeof cell->swept - used,
+                         "/%s=%s", name, cell->values[i]);
+        used += (size_t)n;
+        if (used >= sizeof cell->swept)
+            break;
+    }
+    snprintf(cell->key, sizeof cell->key, "%s%s/%s/%s/%s/c=%llu/s=%llu%s",
+             transport_name(cell->server->transport),
+             cell->server->ipv6 ? "6" : "", cell->server->name,
+             cell->server->service, cell->load->name,
+             (unsigned long long)cell->connections,
+             (unsigned long long)cell->size_bytes, cell->swept);
+}
+
+static void fill(const struct scenario *scenario,
+                 const struct option_table *table, struct cell *cell)
+{
+    cell->connections = number_of(scenario, table, cell, "connections");
+    cell->size_bytes = number_of(scenario, table, cell, "size");
+    if (number_of(scenario, table, cell, "requests") == 0) {
+        uint64_t window_ns = number_of(scenario, table, cell, "duration");
+        cell->expected_ns = (window_ns ? window_ns : 10000000000u) +
+                            number_of(scenario, table, cell, "warmup");
+    }
+    make_key(scenario, cell);
+    if (cell->server->transport == TRANSPORT_UDP &&
+        number_of(scenario, table, cell, "reconnect-every") > 0)
+        cell->does_not_apply = "datagrams have no connection to make anew";
+}
+
+static bool is_wanted(const char *only, const char *key)
+{
+    return !only || strcmp(only, key) == 0 || fnmatch(only, key, 0) == 0;
+}
+
+static void add_points(const struct scenario *scenario,
+                       const struct option_table *table, const char *only,
+                       const struct cell *base, struct matrix *matrix)
+{
+    size_t points = 1;
+    for (size_t i = 0; i < scenario->sweep_count; i++)
+        points *= scenario->sweeps[i].count;
+    for (size_t point = 0; point < points; point++) {
+        struct cell *cell = &matrix->cells[matrix->count];
+        size_t rest = point;
+        *cell = *base;
+        for (size_t i = scenario->sweep_count; i-- > 0;) {
+            const struct sweep *sweep = &scenario->sweeps[i];
+            cell->values[i] = sweep->texts[rest % sweep->count];
+            rest /= sweep->count;
+        }
+        fill(scenario, table, cell);
+        if (is_wanted(only, cell->key))
+            matrix->count++;
+    }
+}
+
+int matrix_expand(const struct scenario *scenario,
+                  const struct option_table *load_table, const char *only,
+                  struct matrix *ret_matrix)
+{
+    struct matrix matrix = {0};
+    size_t most = scenario->server_count * scenario->load_count;
+    for (size_t i = 0; i < scenario->sweep_count; i++)
+        most *= scenario->sweeps[i].count;
+    /* One more: a cell is filled before it is known to be wanted. */
+    matrix.cells = calloc(most + 1, sizeof *matrix.cells);
+    if (!matrix.cells)
+        return -ENOMEM;
+    for (size_t l = 0; l < scenario->load_count; l++) {
+        for (size_t s = 0; s < scenario->server_count; s++) {
+            struct cell base = {.server = &scenario->servers[s],
+                                .load = &scenario->loads[l]};
+            if (base.load->transport == TRANSPORT_ANY ||
+                base.load->transport == base.server->transport)
+                add_points(scenario, load_table, only, &base, &matrix);
+        }
+    }
+    *ret_matrix = matrix;
+    return 0;
+}
+
+void matrix_done(struct matrix *matrix)
+{
+    free(matrix->cells);
+    *matrix = (struct matrix){0};
+}
+
+size_t matrix_order(const struct matrix *matrix, unsigned repetitions,
+                    uint64_t seed, struct slot *slots)
+{
+    size_t count = 0;
+    uint64_t drawn = 0;
+    for (unsigned r = 0; r < repetitions; r++) {
+        struct slot *round = &slots[count];
+        size_t n = 0;
+        for (size_t c = 0; c < matrix->count; c++) {
+            if (!matrix->cells[c].does_not_apply)
+                round[n++] = (struct slot){c, r};
+        }
+        for (size_t i = n; i > 1; i--) { /* Fisher and Yates */
+            size_t k = (size_t)random_below(seed, drawn++, i);
+            struct slot swapped = round[i - 1];
+            round[i - 1] = round[k];
+            round[k] = swapped;
+        }
+        count += n;
+    }
+    return count;
+}

@@ -1,0 +1,451 @@
+/* sockbench run: a scenario from its file to its report. */
+#include "bench/commands.h"
+#include "bench/keeper.h"
+#include "bench/run_report.h"
+#include "bench/shelf.h"
+#include "bench/table.h"
+#include "bench/vocabulary.h"
+#include "loadgen/measure/report.h"
+#include "servers/cli/cpuset.h"
+#include "servers/cli/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NAMES_TRIED 1000 /* folders NAME, NAME-2, NAME-3 ... */
+
+struct run_options {
+    const char *output;
+    const char *only;
+    bool plan;
+    bool help;
+};
+
+#define AT(member) offsetof(struct run_options, member)
+static const struct option_spec rows[] = {
+    {.name = "output",
+     .letter = 'o',
+     .type = OPTION_TEXT,
+     .offset = AT(output),
+     .argument = "DIR",
+     .help = "write report.json and rows.json here (default "
+             "results/runs/NAME-TIME)"},
+    {.name = "only",
+     .type = OPTION_TEXT,
+     .offset = AT(only),
+     .argument = "CELL",
+     .help = "run this cell alone, or all that match a glob such as "
+             "'tcp/*/c=64/*'"},
+    {.name = "plan",
+     .type = OPTION_FLAG,
+     .offset = AT(plan),
+     .help = "print the trials in their order, and run none"},
+    {.name = "help",
+     .letter = 'h',
+     .type = OPTION_FLAG,
+     .offset = AT(help),
+     .help = "print this"},
+};
+
+static const struct option_table table = {
+    .usage = "SCENARIO [OPTIONS]",
+    .summary =
+        "Runs each server of a scenario under each of its loads, a fresh "
+        "process each\ntime, in a seeded random order, and writes one report. "
+        "SCENARIO is a JSON file\nor a name that `sockbench list` shows.",
+    .closing =
+        "Examples:\n"
+        "  sockbench run quickstart\n"
+        "  sockbench run my.json -o results/runs/mine\n"
+        "  sockbench run smoke --only 'tcp/epoll/*'\n\n"
+        "Exit codes: 0 every cell that applies was measured, 1 nothing could "
+        "run, 2 bad\nwords or scenario, 4 a cell failed, 130 interrupted "
+        "(report kept).",
+    .options = rows,
+    .count = sizeof rows / sizeof *rows,
+};
+
+/* All that a run holds open. */
+struct work {
+    struct run_options options;
+    struct programs programs;
+    struct vocabulary vocabulary;
+    struct scenario scenario;
+    struct matrix matrix;
+    struct layout layout;
+    const char *impossible; /* why the layout cannot be; or NULL */
+    struct run run;
+    struct slot *slots;
+    size_t slot_count;
+    char folder[PATH_MAX];
+    int interrupt_fd;
+    int interrupted_by; /* signal, or 0 */
+    bool progress;      /* stderr is a terminal */
+};
+
+/* One line of the compiler's form, so that editors find the place. */
+static void print_problem(const char *text)
+{
+    char line[700];
+    size_t used = 0;
+    for (; *text && used < sizeof line - 2; text++)
+        line[used++] =
+            (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text;
+    line[used++] = '\n';
+    fwrite(line, 1, used, stderr);
+}
+
+static int parse_words(struct work *work, int argc, char **argv,
+                       const char **ret_word)
+{
+    struct option_error error;
+    int operands;
+    options_defaults(&table, &work->options);
+    if (options_parse(&table, argc, argv, &work->options, &operands, &error) <
+        0) {
+        log_line("%s", error.text);
+        return EXIT_USAGE;
+    }
+    if (work->options.help)
+        return EXIT_PASS;
+    if (argc - operands != 1) {
+        log_line(argc == operands
+                     ? "no scenario: try quickstart, or see `sockbench list`"
+                     : "more than one scenario");
+        return EXIT_USAGE;
+    }
+    *ret_word = argv[operands];
+    return EXIT_PASS;
+}
+
+static int load_scenario(struct work *work, const char *word)
+{
+    struct scenario_error error;
+    struct shelf shelf;
+    char file[PATH_MAX];
+    int r = programs_find(&work->programs);
+    if (r < 0) {
+        log_line("cannot find the programs beside this one: %s", strerror(-r));
+        return EXIT_FAILED;
+    }
+    r = vocabulary_open(&work->vocabulary, &work->programs);
+    if (r < 0) {
+        log_line("cannot list the models of %s: %s", work->programs.serve,
+                 strerror(-r));
+        return EXIT_FAILED;
+    }
+    bool have_shelf = shelf_open(work->programs.folder, &shelf) == 0;
+    shelf_find(have_shelf ? &shelf : NULL, word, file);
+    r = scenario_read(file, &work->vocabulary.words, &work->scenario, &error);
+    if (r < 0)
+        print_problem(error.text);
+    if (r == -ENOENT && !strchr(word, '/'))
+        log_line("`sockbench list` shows the scenarios that have a name");
+    shelf_close(&shelf);
+    return r < 0 ? EXIT_USAGE : EXIT_PASS;
+}
+
+static int plan_trials(struct work *work)
+{
+    const struct scenario *scenario = &work->scenario;
+    cpu_set_t allowed;
+    int r = matrix_expand(scenario, work->vocabulary.words.load_table,
+                          work->options.only, &work->matrix);
+    if (r == 0)
+        r = cpuset_allowed(&allowed);
+    if (r == 0)
+        work->slots = calloc(work->matrix.count * scenario->repetitions + 1,
+                             sizeof *work->slots);
+    if (r == 0 && !work->slots)
+        r = -ENOMEM;
+    if (r < 0) {
+        log_line("cannot plan the run: %s", strerror(-r));
+        return EXIT_FAILED;
+    }
+    if (work->matrix.count == 0 && work->options.only) {
+        log_line("--only '%s': no cell has this key (--plan shows them)",
+                 work->options.only);
+        return EXIT_USAGE;
+    }
+    if (work->matrix.count == 0) {
+        log_line("no cell: the loads are for other transports");
+        return EXIT_USAGE;
+    }
+    work->layout = scenario->layout;
+    work->impossible = layout_settle(&work->layout, &allowed);
+    work->slot_count = matrix_order(&work->matrix, scenario->repetitions,
+                                    scenario->seed, work->slots);
+    return EXIT_PASS;
+}
+
+static int print_plan(const struct work *work)
+{
+    for (size_t i = 0; i < work->slot_count; i++)
+        printf("%s\n", work->matrix.cells[work->slots[i].cell].key);
+    return EXIT_PASS;
+}
+
+/* mkdir -p. 0 or -errno. */
+static int make_folders(const char *path)
+{
+    char part[PATH_MAX];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *at = part + 1; *at; at++) {
+        if (*at != '/')
+            continue;
+        *at = '\0';
+        if (mkdir(part, 0777) < 0 && errno != EEXIST)
+            return -errno;
+        *at = '/';
+    }
+    return mkdir(part, 0777) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* A new folder under results/runs, named by scenario and time. 0 or -errno. */
+static int make_new_folder(struct work *work)
+{
+    char stamp[32];
+    time_t now = time(NULL);
+    struct tm parts;
+    gmtime_r(&now, &parts);
+    strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &parts);
+    int r = make_folders("results/runs");
+    for (int i = 1; r == 0 && i <= NAMES_TRIED; i++) {
+        char suffix[16] = "";
+        if (i > 1)
+            snprintf(suffix, sizeof suffix, "-%d", i);
+        int n =
+            snprintf(work->folder, sizeof work->folder, "results/runs/%s-%s%s",
+                     work->scenario.name, stamp, suffix);
+        if (n >= (int)sizeof work->folder)
+            return -ENAMETOOLONG;
+        if (mkdir(work->folder, 0777) == 0)
+            return 0;
+        if (errno != EEXIST)
+            r = -errno;
+    }
+    return r < 0 ? r : -EEXIST;
+}
+
+static int open_folder(struct work *work)
+{
+    char report[PATH_MAX];
+    const char *wanted = work->options.output;
+    int r;
+    if (!wanted) {
+        r = make_new_folder(work);
+    } else {
+        int n = snprintf(report, sizeof report, "%s/report.json", wanted);
+        if (*wanted == '\0' || n >= (int)sizeof report) {
+            log_line("--output '%s': not the name of a folder", wanted);
+            return EXIT_USAGE;
+        }
+        if (access(report, F_OK) == 0) {
+            log_line("%s is there already, and stays: name another folder",
+                     report);
+            return EXIT_USAGE;
+        }
+        snprintf(work->folder, sizeof work->folder, "%s", wanted);
+        r = make_folders(wanted);
+    }
+    if (r < 0) {
+        log_line("cannot make the folder %s: %s",
+                 wanted ? wanted : work->folder, strerror(-r));
+        return EXIT_FAILED;
+    }
+    return EXIT_PASS;
+}
+
+static int catch_signals(struct work *work)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    /* A full disk or a closed pipe is told by write(2), not by a death in the
+     * middle of a report. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    work->interrupt_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return work->interrupt_fd < 0 ? -errno : 0;
+}
+
+static bool take_interrupt(struct work *work)
+{
+    struct signalfd_siginfo info;
+    if (read(work->interrupt_fd, &info, sizeof info) != (ssize_t)sizeof info)
+        return false;
+    work->interrupted_by = (int)info.ssi_signo;
+    return true;
+}
+
+static void show_start(const struct work *work, size_t done)
+{
+    if (work->progress)
+        fprintf(stderr, "\r\033[K[%zu/%zu] %s", done + 1, work->slot_count,
+                work->matrix.cells[work->slots[done].cell].key);
+}
+
+static void show_end(const struct work *work, const struct slot *slot,
+                     const struct trial_result *result)
+{
+    const char *key = work->matrix.cells[slot->cell].key;
+    if (work->progress)
+        fputs("\r\033[K", stderr);
+    if (result->status == TRIAL_FAILED || result->status == TRIAL_SKIPPED)
+        log_line("%s: %s: %s", key, trial_status_name(result->status),
+                 result->reason);
+}
+
+static void run_slot(struct work *work, const struct slot *slot)
+{
+    char scratch[PATH_MAX + 32];
+    struct trial_result result = {.status = TRIAL_SKIPPED};
+    snprintf(scratch, sizeof scratch, "%s/.load-report.json", work->folder);
+    const struct trial_plan plan = {
+        .scenario = &work->scenario,
+        .cell = &work->matrix.cells[slot->cell],
+        .layout = &work->layout,
+        .programs = &work->programs,
+        .server_table = work->vocabulary.words.server_table,
+        .load_table = work->vocabulary.words.load_table,
+        .seed = work->scenario.seed + slot->repetition,
+        .report_path = scratch,
+        .interrupt_fd = work->interrupt_fd,
+    };
+    if (work->impossible)
+        snprintf(result.reason, sizeof result.reason, "%s", work->impossible);
+    else
+        trial_run(&plan, &result);
+    show_end(work, slot, &result);
+    run_add(&work->run, slot, &result);
+    json_decref(result.report);
+}
+
+/* A cell that is not possible here stays so: its repetitions are spared. */
+static bool is_pointless(const struct work *work, const struct slot *slot)
+{
+    return work->run.results[slot->cell].status == CELL_SKIPPED;
+}
+
+static void run_trials(struct work *work)
+{
+    for (size_t i = 0; i < work->slot_count; i++) {
+        if (take_interrupt(work))
+            return;
+        if (is_pointless(work, &work->slots[i]))
+            continue;
+        show_start(work, i);
+        run_slot(work, &work->slots[i]);
+    }
+    work->run.complete = !take_interrupt(work);
+}
+
+static int write_file(const struct work *work, const char *name, json_t *json)
+{
+    char path[PATH_MAX + 32];
+    int r = json && !report_failed() ? 0 : -ENOMEM;
+    snprintf(path, sizeof path, "%s/%s", work->folder, name);
+    if (r == 0)
+        r = report_write_file(json, path);
+    if (r < 0)
+        log_line("cannot write %s: %s", path, strerror(-r));
+    json_decref(json);
+    return r;
+}
+
+static int exit_code(const struct work *work)
+{
+    bool measured = false;
+    bool failed = false;
+    for (size_t i = 0; i < work->matrix.count; i++) {
+        const struct cell_result *result = &work->run.results[i];
+        measured |= json_array_size(result->repetitions) > 0;
+        failed |= result->status == CELL_FAILED;
+    }
+    if (work->interrupted_by)
+        return 128 + work->interrupted_by;
+    if (!measured)
+        return EXIT_FAILED;
+    return failed ? EXIT_INCONCLUSIVE : EXIT_PASS;
+}
+
+static int finish(struct work *work)
+{
+    int r = write_file(work, "report.json", run_report_json(&work->run));
+    int rows_written = write_file(work, "rows.json", run_rows_json(&work->run));
+    if (work->scenario.title)
+        printf("%s\n", work->scenario.title);
+    table_print(&work->run, stdout);
+    table_print_failures(&work->run, stdout);
+    reading_print(&work->run, stdout);
+    if (!work->run.complete)
+        printf("Interrupted: the report holds what was measured until then.\n");
+    if (r == 0)
+        printf("Report: %s/report.json\n", work->folder);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        log_line("cannot write to stdout: %s", strerror(errno));
+        r = r < 0 ? r : -EIO;
+    }
+    return r < 0 || rows_written < 0 ? EXIT_FAILED : exit_code(work);
+}
+
+static int run_all(struct work *work, int argc, char **argv)
+{
+    int code = open_folder(work);
+    if (code != EXIT_PASS)
+        return code;
+    int r = catch_signals(work);
+    if (r == 0)
+        r = keeper_open();
+    work->run.scenario = &work->scenario;
+    work->run.matrix = &work->matrix;
+    work->run.layout = &work->layout;
+    if (r == 0)
+        r = run_init(&work->run, argc, argv);
+    if (r < 0) {
+        log_line("cannot start: %s", strerror(-r));
+        return EXIT_FAILED;
+    }
+    work->progress = isatty(STDERR_FILENO);
+    run_trials(work);
+    return finish(work);
+}
+
+int command_run(int argc, char **argv)
+{
+    struct work work = {.interrupt_fd = -1};
+    const char *word = NULL;
+    int code = parse_words(&work, argc, argv, &word);
+    if (work.options.help && code == EXIT_PASS) {
+        options_help(&table, "sockbench run", stdout);
+        return fflush(stdout) == 0 ? EXIT_PASS : EXIT_FAILED;
+    }
+    if (code == EXIT_PASS)
+        code = load_scenario(&work, word);
+    if (code == EXIT_PASS)
+        code = plan_trials(&work);
+    if (code == EXIT_PASS)
+        code =
+            work.options.plan ? print_plan(&work) : run_all(&work, argc, argv);
+    keeper_close();
+    if (work.run.matrix)
+        run_done(&work.run);
+    if (work.interrupt_fd >= 0)
+        close(work.interrupt_fd);
+    free(work.slots);
+    matrix_done(&work.matrix);
+    scenario_done(&work.scenario);
+    vocabulary_close(&work.vocabulary);
+    return code;
+}

@@ -1,0 +1,235 @@
+#include "bench/table.h"
+
+#include "servers/cli/units.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+/* Which columns a block needs beside those that every block has. */
+struct columns {
+    bool size, swept, workers, lost;
+    int server_width, swept_width;
+};
+
+bool table_is_same_block(const struct cell *a, const struct cell *b)
+{
+    return a->load == b->load && a->server->transport == b->server->transport &&
+           a->server->ipv6 == b->server->ipv6 &&
+           strcmp(a->server->service, b->server->service) == 0;
+}
+
+static int wider(int width, const char *text)
+{
+    int length = (int)strlen(text);
+    return length > width ? length : width;
+}
+
+static struct columns columns_of(const struct run *run, const struct cell *head)
+{
+    struct columns columns = {.server_width = 6, .swept_width = 5};
+    for (size_t i = 0; i < run->matrix->count; i++) {
+        const struct cell *cell = &run->matrix->cells[i];
+        if (!table_is_same_block(cell, head))
+            continue;
+        columns.size |= cell->size_bytes != head->size_bytes;
+        columns.swept |= cell->swept[0] != '\0';
+        columns.workers |= cell_workers(&run->results[i]) > 0;
+        columns.server_width = wider(columns.server_width, cell->server->name);
+        if (cell->swept[0])
+            columns.swept_width = wider(columns.swept_width, cell->swept + 1);
+    }
+    columns.lost = head->server->transport == TRANSPORT_UDP;
+    return columns;
+}
+
+static void print_heading(const struct run *run, const struct cell *head,
+                          const struct columns *columns, FILE *out)
+{
+    char size[UNITS_TEXT_MAX];
+    const struct scenario_load *load = head->load;
+    fprintf(out, "%s: %s%s %s", load->title ? load->title : load->name,
+            head->server->transport == TRANSPORT_TCP ? "TCP" : "UDP",
+            head->server->ipv6 ? " over IPv6" : "", head->server->service);
+    if (!columns->size)
+        fprintf(out, ", %s", units_format_bytes(head->size_bytes, size));
+    const struct settings *extra = &load->server_options;
+    for (size_t i = 0; i < extra->count; i++)
+        fprintf(out, ", server --%s %s", extra->list[i].name,
+                extra->list[i].text);
+    fprintf(out, "\n(%s layout: server on CPU %s, generator on CPU %s",
+            layout_name(run->layout), run->layout->server_cpus,
+            run->layout->generator_cpus);
+    if (run->scenario->repetitions > 1)
+        fprintf(out, "; medians of %u", run->scenario->repetitions);
+    fprintf(out, ")\n\n  clients");
+    if (columns->size)
+        fprintf(out, "      size");
+    if (columns->swept)
+        fprintf(out, "  %-*s", columns->swept_width, "swept");
+    fprintf(out,
+            "  %-*s%s  requests/s    served        p50        p99"
+            "  CPU/request     memory%s\n",
+            columns->server_width, "server",
+            columns->workers ? "  workers" : "",
+            columns->lost ? "   lost" : "");
+}
+
+static const char *duration_text(double ns, char text[static UNITS_TEXT_MAX])
+{
+    if (isnan(ns))
+        return "-";
+    return units_format_duration((uint64_t)(ns + 0.5), text);
+}
+
+/* A star says that the generator was the limit, not the server. */
+static const char *rate_mark(const struct cell_result *result)
+{
+    const char *verdict = cell_verdict(result);
+    if (!verdict)
+        return " ";
+    if (strcmp(verdict, "generator_bound") == 0)
+        return "*";
+    return strcmp(verdict, "unstable") == 0 ? "~" : " ";
+}
+
+static void print_numbers(const struct cell_result *result,
+                          const struct columns *columns, FILE *out)
+{
+    struct summary s;
+    char rate[UNITS_TEXT_MAX] = "-";
+    char served[48] = "-";
+    char p50[UNITS_TEXT_MAX];
+    char p99[UNITS_TEXT_MAX];
+    char cpu[UNITS_TEXT_MAX];
+    char memory[UNITS_TEXT_MAX] = "-";
+    char workers[24] = "-";
+    summary_of(result->measured, &s);
+    if (!isnan(s.requests_per_s.median))
+        units_format_count((uint64_t)(s.requests_per_s.median + 0.5), rate);
+    if (s.flows_offered > 0)
+        snprintf(served, sizeof served, "%" PRIu64 " of %" PRIu64,
+                 s.flows_served, s.flows_offered);
+    if (!isnan(s.pss_peak_bytes.median))
+        units_format_bytes(((uint64_t)s.pss_peak_bytes.median >> 10) << 10,
+                           memory);
+    uint64_t budget = cell_workers(result);
+    if (budget > 0)
+        snprintf(workers, sizeof workers, "%" PRIu64, budget);
+    if (columns->workers)
+        fprintf(out, "  %7s", workers);
+    fprintf(out, "  %10s%s %9s %10s %10s  %11s %10s", rate, rate_mark(result),
+            served, duration_text(s.response_p50_ns.median, p50),
+            duration_text(s.response_p99_ns.median, p99),
+            duration_text(s.server_cpu_ns_per_request.median, cpu), memory);
+    if (columns->lost && !isnan(s.lost_ratio.median))
+        fprintf(out, "%6.2f%%", 100 * s.lost_ratio.median);
+    fputc('\n', out);
+}
+
+static void print_row(const struct run *run, size_t i, bool first,
+                      const struct columns *columns, FILE *out)
+{
+    const struct cell *cell = &run->matrix->cells[i];
+    const struct cell_result *result = &run->results[i];
+    char size[UNITS_TEXT_MAX];
+    if (first)
+        fprintf(out, "  %7" PRIu64, cell->connections);
+    else
+        fprintf(out, "  %7s", "");
+    if (columns->size)
+        fprintf(out, "%10s",
+                first ? units_format_bytes(cell->size_bytes, size) : "");
+    if (columns->swept)
+        fprintf(out, "  %-*s", columns->swept_width,
+                first && cell->swept[0] ? cell->swept + 1 : "");
+    fprintf(out, "  %-*s", columns->server_width, cell->server->name);
+    if (json_array_size(result->measured) > 0)
+        print_numbers(result, columns, out);
+    else if (result->status == CELL_DOES_NOT_APPLY)
+        fprintf(out, "  does not apply\n");
+    else if (result->status == CELL_NOT_RUN)
+        fprintf(out, "  not run\n");
+    else
+        fprintf(out, "  %s (see below)\n", cell_status_name(result->status));
+}
+
+static bool is_same_point(const struct cell *a, const struct cell *b)
+{
+    return a->connections == b->connections && a->size_bytes == b->size_bytes &&
+           strcmp(a->swept, b->swept) == 0;
+}
+
+/* Whether an earlier cell stands for i already: in the same block, and with
+ * same_point at the same point. */
+static bool was_before(const struct run *run, size_t i, bool same_point)
+{
+    const struct cell *cells = run->matrix->cells;
+    for (size_t k = 0; k < i; k++) {
+        if (table_is_same_block(&cells[k], &cells[i]) &&
+            (!same_point || is_same_point(&cells[k], &cells[i])))
+            return true;
+    }
+    return false;
+}
+
+static void print_block(const struct run *run, size_t head, FILE *out)
+{
+    const struct cell *cells = run->matrix->cells;
+    struct columns columns = columns_of(run, &cells[head]);
+    print_heading(run, &cells[head], &columns, out);
+    for (size_t p = head; p < run->matrix->count; p++) {
+        if (!table_is_same_block(&cells[p], &cells[head]) ||
+            was_before(run, p, true))
+            continue;
+        for (size_t i = p; i < run->matrix->count; i++) {
+            if (table_is_same_block(&cells[i], &cells[head]) &&
+                is_same_point(&cells[i], &cells[p]))
+                print_row(run, i, i == p, &columns, out);
+        }
+    }
+    fputc('\n', out);
+}
+
+static void print_legend(const struct run *run, FILE *out)
+{
+    bool generator = false;
+    bool unstable = false;
+    for (size_t i = 0; i < run->matrix->count; i++) {
+        const char *mark = rate_mark(&run->results[i]);
+        generator |= *mark == '*';
+        unstable |= *mark == '~';
+    }
+    if (generator)
+        fprintf(out, "* the generator was the limit: the server could do more; "
+                     "its CPU per request holds\n");
+    if (unstable)
+        fprintf(out, "~ the rate was not steady during the measurement\n");
+    if (generator || unstable)
+        fputc('\n', out);
+}
+
+void table_print(const struct run *run, FILE *out)
+{
+    fputc('\n', out);
+    for (size_t i = 0; i < run->matrix->count; i++) {
+        if (!was_before(run, i, false))
+            print_block(run, i, out);
+    }
+    print_legend(run, out);
+}
+
+void table_print_failures(const struct run *run, FILE *out)
+{
+    bool any = false;
+    for (size_t i = 0; i < run->matrix->count; i++) {
+        const struct cell_result *result = &run->results[i];
+        if (result->status != CELL_FAILED && result->status != CELL_SKIPPED)
+            continue;
+        fprintf(out, "%s: %s: %s\n", cell_status_name(result->status),
+                run->matrix->cells[i].key, result->reason);
+        any = true;
+    }
+    if (any)
+        fputc('\n', out);
+}

@@ -1,0 +1,513 @@
+#include "bench/trial.h"
+
+#include "bench/aggregate.h"
+#include "bench/argv.h"
+#include "bench/keeper.h"
+#include "bench/listening.h"
+#include "bench/usage.h"
+#include "loadgen/measure/clock.h"
+#include "loadgen/measure/report.h"
+#include "servers/cli/cpuset.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READY_NS (3 * NS_PER_S)
+#define READY_LOOK_NS (5 * NS_PER_MS) /* between looks for a foreign port */
+#define STOP_NS (3 * NS_PER_S)        /* two of draining, one to spare */
+#define SAMPLE_NS (200 * NS_PER_MS)
+#define LATE_NS (30 * NS_PER_S)     /* beyond what a load said it takes */
+#define COUNTED_NS (600 * NS_PER_S) /* for a load of so many requests */
+
+struct trial {
+    const struct trial_plan *plan;
+    struct trial_result *result;
+    struct process server, generator;
+    char address[256];
+    json_t *ready; /* what the ready line said beside the address */
+    struct usage before, after;
+    uint64_t pss_bytes, rss_bytes; /* greatest seen; 0: unknown */
+};
+
+const char *trial_status_name(enum trial_status status)
+{
+    static const char *const names[] = {"ok", "failed", "skipped",
+                                        "interrupted"};
+    return names[status];
+}
+
+/* The first failure is the one that is told. Returns -1. */
+static int end(struct trial *trial, enum trial_status status,
+               const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static int end(struct trial *trial, enum trial_status status,
+               const char *format, ...)
+{
+    va_list arguments;
+    if (trial->result->status != TRIAL_OK)
+        return -1;
+    trial->result->status = status;
+    va_start(arguments, format);
+    vsnprintf(trial->result->reason, sizeof trial->result->reason, format,
+              arguments);
+    va_end(arguments);
+    return -1;
+}
+
+/* "how it ended: its last words". */
+static const char *obituary(const struct process *process, char *text,
+                            size_t size)
+{
+    char how[64];
+    char words[PROCESS_WORDS_MAX];
+    process_end_text(process, how, sizeof how);
+    process_last_words(process, words);
+    snprintf(text, size, "%s%s%s", how, *words ? ": " : "", words);
+    return text;
+}
+
+static void add_settings(struct argv *argv, const struct option_table *table,
+                         const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->count; i++) {
+        const struct setting *setting = &settings->list[i];
+        const struct option_spec *option = options_find(table, setting->name);
+        char flag[80];
+        if (!option || option->type != OPTION_FLAG) {
+            argv_add_option(argv, setting->name, setting->text);
+        } else if (strcmp(setting->text, "on") == 0 ||
+                   strcmp(setting->text, "true") == 0) {
+            snprintf(flag, sizeof flag, "--%s", setting->name);
+            argv_add(argv, flag);
+        }
+    }
+}
+
+static const char *host_of(const struct scenario_server *server)
+{
+    return server->ipv6 ? "::1" : "127.0.0.1";
+}
+
+static void format_address(const struct scenario_server *server, uint16_t port,
+                           char *text, size_t size)
+{
+    snprintf(text, size, "%s://%s%s%s:%u", transport_name(server->transport),
+             server->ipv6 ? "[" : "", host_of(server), server->ipv6 ? "]" : "",
+             (unsigned)port);
+}
+
+static void model_argv(const struct trial *trial, struct argv *argv)
+{
+    const struct trial_plan *plan = trial->plan;
+    const struct scenario_server *server = plan->cell->server;
+    char address[64];
+    char ready[16];
+    format_address(server, 0, address, sizeof address);
+    snprintf(ready, sizeof ready, "%d", PROCESS_READY_FD);
+    argv_add(argv, plan->programs->serve);
+    argv_add_option(argv, "model", server->model);
+    argv_add_option(argv, "listen", address);
+    argv_add_option(argv, "service", server->service);
+    argv_add_option(argv, "cpus", plan->layout->server_cpus);
+    argv_add_option(argv, "ready-fd", ready);
+    add_settings(argv, plan->server_table, &server->options);
+    add_settings(argv, plan->server_table, &plan->cell->load->server_options);
+}
+
+static void command_argv(const struct trial *trial, uint16_t port,
+                         struct argv *argv)
+{
+    const struct scenario_server *server = trial->plan->cell->server;
+    static const char *const names[] = {"address", "host", "port", "here",
+                                        NULL};
+    char port_text[8];
+    snprintf(port_text, sizeof port_text, "%u", (unsigned)port);
+    const char *const values[] = {trial->address, host_of(server), port_text,
+                                  trial->plan->scenario->directory};
+    for (size_t i = 0; server->command[i]; i++)
+        argv_add_filled(argv, server->command[i], names, values);
+}
+
+static void generator_argv(const struct trial *trial, struct argv *argv)
+{
+    const struct trial_plan *plan = trial->plan;
+    const struct scenario *scenario = plan->scenario;
+    char seed[24];
+    snprintf(seed, sizeof seed, "%" PRIu64, plan->seed);
+    argv_add(argv, plan->programs->load);
+    argv_add(argv, trial->address);
+    argv_add_option(argv, "service", plan->cell->server->service);
+    argv_add_option(argv, "seed", seed);
+    argv_add_option(argv, "cpus", plan->layout->generator_cpus);
+    argv_add_option(argv, "output", plan->report_path);
+    argv_add(argv, "--quiet");
+    add_settings(argv, plan->load_table, &plan->cell->load->options);
+    for (size_t i = 0; i < scenario->sweep_count; i++) {
+        struct setting point = {scenario->sweeps[i].name,
+                                scenario->sweeps[i].texts[0]};
+        for (size_t k = 0; k < scenario->sweeps[i].count; k++) {
+            if (scenario->sweeps[i].texts[k] == plan->cell->values[i])
+                point.text = scenario->sweeps[i].texts[k];
+        }
+        add_settings(argv, plan->load_table, &(struct settings){&point, 1});
+    }
+}
+
+/* "ready ADDRESS [key=value ...]" in what the server wrote. 0 or -EAGAIN. */
+static int take_ready_line(struct trial *trial)
+{
+    char line[1024];
+    char *rest = NULL;
+    const struct tail *out = &trial->server.out;
+    const char *newline = memchr(out->bytes, '\n', out->length);
+    size_t length = newline ? (size_t)(newline - out->bytes) : 0;
+    if (!newline || length >= sizeof line)
+        return -EAGAIN;
+    memcpy(line, out->bytes, length);
+    line[length] = '\0';
+    const char *word = strtok_r(line, " ", &rest);
+    const char *address = strtok_r(NULL, " ", &rest);
+    if (!word || strcmp(word, "ready") != 0 || !address)
+        return -EAGAIN;
+    snprintf(trial->address, sizeof trial->address, "%s", address);
+    for (char *pair; (pair = strtok_r(NULL, " ", &rest));) {
+        char *equals = strchr(pair, '=');
+        if (!equals)
+            continue;
+        *equals = '\0';
+        put_text(trial->ready, pair, equals + 1);
+    }
+    return 0;
+}
+
+static bool is_ready(struct trial *trial, uint16_t port)
+{
+    const struct scenario_server *server = trial->plan->cell->server;
+    if (server->model)
+        return trial->server.ready && take_ready_line(trial) == 0;
+    return listening_on(
+        trial->server.pid,
+        server->transport == TRANSPORT_TCP ? SOCK_STREAM : SOCK_DGRAM, port);
+}
+
+static int await_ready(struct trial *trial, uint16_t port)
+{
+    struct process *const waited[] = {&trial->server};
+    bool foreign = !trial->plan->cell->server->model;
+    uint64_t deadline = clock_now_ns() + READY_NS;
+    char text[PROCESS_WORDS_MAX + 80];
+    while (!is_ready(trial, port)) {
+        uint64_t now = clock_now_ns();
+        if (trial->server.ended)
+            return end(trial,
+                       process_exited(&trial->server, 77) ? TRIAL_SKIPPED
+                                                          : TRIAL_FAILED,
+                       "the server ended before it was ready: %s",
+                       obituary(&trial->server, text, sizeof text));
+        if (now >= deadline) {
+            process_last_words(&trial->server, text);
+            return end(trial, TRIAL_FAILED,
+                       "the server was not ready within 3 s%s%s",
+                       *text ? ": " : "", text);
+        }
+        uint64_t until = foreign ? now + READY_LOOK_NS : deadline;
+        int r = process_wait(waited, 1, trial->plan->interrupt_fd, until);
+        if (r == -EINTR)
+            return end(trial, TRIAL_INTERRUPTED, "interrupted");
+        if (r < 0 && r != -ETIMEDOUT)
+            return end(trial, TRIAL_FAILED, "cannot wait for the server: %s",
+                       strerror(-r));
+    }
+    return 0;
+}
+
+static int start_server(struct trial *trial)
+{
+    const struct scenario_server *server = trial->plan->cell->server;
+    struct argv argv = {0};
+    uint16_t port = 0;
+    cpu_set_t cpus;
+    int r = 0;
+    if (!server->model) {
+        r = listening_free_port(server->transport == TRANSPORT_TCP ? SOCK_STREAM
+                                                                   : SOCK_DGRAM,
+                                server->ipv6, &port);
+        format_address(server, port, trial->address, sizeof trial->address);
+        command_argv(trial, port, &argv);
+    } else {
+        model_argv(trial, &argv);
+    }
+    if (r == 0 && argv.failed)
+        r = -E2BIG;
+    if (r == 0)
+        r = cpuset_parse(trial->plan->layout->server_cpus, &cpus);
+    if (r == 0)
+        r = process_start(
+            &trial->server,
+            &(struct process_plan){.argv = argv.words,
+                                   .cpus = &cpus,
+                                   .wants_ready = server->model != NULL});
+    if (r < 0)
+        end(trial, TRIAL_FAILED, "cannot start %s: %s",
+            argv.count ? argv.words[0] : "the server", strerror(-r));
+    argv_done(&argv);
+    return r < 0 ? -1 : await_ready(trial, port);
+}
+
+static int start_generator(struct trial *trial)
+{
+    struct argv argv = {0};
+    int r = 0;
+    generator_argv(trial, &argv);
+    unlink(trial->plan->report_path);
+    if (argv.failed)
+        r = -E2BIG;
+    if (r == 0)
+        r = process_start(&trial->generator,
+                          &(struct process_plan){.argv = argv.words});
+    if (r < 0)
+        end(trial, TRIAL_FAILED, "cannot start %s: %s",
+            trial->plan->programs->load, strerror(-r));
+    argv_done(&argv);
+    return r < 0 ? -1 : 0;
+}
+
+static size_t server_tree(const struct trial *trial, pid_t *tree)
+{
+    const pid_t others[] = {keeper_pid(), trial->generator.pid};
+    return usage_tree(trial->server.pid, others, 2, tree, USAGE_TREE_MAX);
+}
+
+static void sample_memory(struct trial *trial)
+{
+    pid_t tree[USAGE_TREE_MAX];
+    uint64_t bytes;
+    if (trial->server.ended)
+        return;
+    size_t count = server_tree(trial, tree);
+    if (usage_pss(tree, count, &bytes) == 0 && bytes > trial->pss_bytes)
+        trial->pss_bytes = bytes;
+    if (usage_peak_rss(trial->server.pid, &bytes) == 0)
+        trial->rss_bytes = bytes;
+}
+
+static void read_usage(const struct trial *trial, struct usage *ret_usage)
+{
+    pid_t tree[USAGE_TREE_MAX];
+    usage_read(tree, server_tree(trial, tree), ret_usage);
+}
+
+/* Lets the generator work until it ends. */
+static int await_generator(struct trial *trial)
+{
+    struct process *const waited[] = {&trial->server, &trial->generator};
+    uint64_t now = clock_now_ns();
+    uint64_t expected = trial->plan->cell->expected_ns;
+    uint64_t deadline = now + (expected ? expected + LATE_NS : COUNTED_NS);
+    uint64_t sample_at = now + SAMPLE_NS;
+    while (!trial->generator.ended) {
+        int r = process_wait(waited, 2, trial->plan->interrupt_fd, sample_at);
+        if (r == -EINTR)
+            return end(trial, TRIAL_INTERRUPTED, "interrupted");
+        if (r < 0 && r != -ETIMEDOUT)
+            return end(trial, TRIAL_FAILED, "cannot wait for the load: %s",
+                       strerror(-r));
+        now = clock_now_ns();
+        if (now >= deadline)
+            return end(trial, TRIAL_FAILED, "the load did not come to its end");
+        if (now >= sample_at) {
+            sample_memory(trial);
+            sample_at = now + SAMPLE_NS;
+        }
+    }
+    return 0;
+}
+
+/* Takes the generator's report, whole or not. */
+static void take_report(struct trial *trial)
+{
+    json_t *report =
+        json_load_file(trial->plan->report_path, JSON_REJECT_DUPLICATES, NULL);
+    unlink(trial->plan->report_path);
+    if (json_is_object(report))
+        trial->result->report = report;
+    else
+        json_decref(report);
+}
+
+/* "; "-joined verdict.reasons of the report; "" for none. */
+static void verdict_text(const json_t *report, char *text, size_t size)
+{
+    json_t *verdict = json_object_get(report, "verdict");
+    size_t i;
+    size_t used = 0;
+    json_t *reason;
+    text[0] = '\0';
+    json_array_foreach(json_object_get(verdict, "reasons"), i, reason)
+    {
+        if (!json_is_string(reason) || used >= size)
+            continue;
+        int n = snprintf(text + used, size - used, "%s%s", used ? "; " : "",
+                         json_string_value(reason));
+        used += n > 0 ? (size_t)n : 0;
+    }
+}
+
+static void judge_generator(struct trial *trial)
+{
+    char text[PROCESS_WORDS_MAX + 80];
+    char why[400];
+    const json_t *report = trial->result->report;
+    if (trial->server.ended) {
+        end(trial, TRIAL_FAILED, "the server ended under load: %s",
+            obituary(&trial->server, text, sizeof text));
+        return;
+    }
+    if (process_exited(&trial->generator, 0)) {
+        if (!report)
+            end(trial, TRIAL_FAILED, "the load left no report");
+        return;
+    }
+    verdict_text(report, why, sizeof why);
+    end(trial,
+        process_exited(&trial->generator, 77) ? TRIAL_SKIPPED : TRIAL_FAILED,
+        "the load: %s%s%s", obituary(&trial->generator, text, sizeof text),
+        *why ? "; " : "", why);
+}
+
+/* A server of ours must end well when asked; of others, only that they end is
+ * wanted. */
+static void stop_server(struct trial *trial)
+{
+    bool was_alive = trial->server.pid > 0 && !trial->server.ended;
+    bool in_time =
+        process_stop(&trial->server, STOP_NS, trial->plan->interrupt_fd);
+    char text[PROCESS_WORDS_MAX + 80];
+    if (!was_alive || trial->result->status != TRIAL_OK ||
+        !trial->plan->cell->server->model)
+        return;
+    if (!in_time)
+        end(trial, TRIAL_FAILED, "the server did not stop within 3 s");
+    else if (!process_exited(&trial->server, 0))
+        end(trial, TRIAL_FAILED, "the server did not stop well: %s",
+            obituary(&trial->server, text, sizeof text));
+}
+
+static uint64_t beyond(uint64_t later, uint64_t earlier)
+{
+    return later > earlier ? later - earlier : 0;
+}
+
+static void put_known(json_t *object, const char *key, uint64_t value)
+{
+    if (value > 0)
+        put_count(object, key, value);
+    else
+        put_null(object, key);
+}
+
+static void put_cpu(const struct trial *trial, json_t *server)
+{
+    const struct usage *before = &trial->before;
+    const struct usage *after = &trial->after;
+    double cpu_ns = (double)beyond(after->cpu_ns + after->gone_ns,
+                                   before->cpu_ns + before->gone_ns);
+    double user = (double)beyond(after->user_ns, before->user_ns);
+    double system = (double)beyond(after->system_ns, before->system_ns);
+    static const char *const total[] = {"generator", "requests_total", NULL};
+    double requests = json_number_at(trial->result->report, total);
+    /* The sum is in ns, its parts in ticks: the parts only divide the sum. */
+    if (user + system > 0) {
+        uint64_t user_ns = (uint64_t)(cpu_ns * user / (user + system));
+        put_count(server, "cpu_user_ns", user_ns);
+        put_count(server, "cpu_system_ns", (uint64_t)cpu_ns - user_ns);
+    } else {
+        put_null(server, "cpu_user_ns");
+        put_null(server, "cpu_system_ns");
+    }
+    put_count(server, "cpu_ns", (uint64_t)cpu_ns);
+    put_text(server, "cpu_source",
+             after->gone_ns > before->gone_ns ? "process_clocks+gone_children"
+                                              : "process_clocks");
+    put_ratio(server, "cpu_ns_per_request", cpu_ns, requests);
+}
+
+static const char *workers_of(const struct trial *trial)
+{
+    const struct cell *cell = trial->plan->cell;
+    const char *text =
+        json_string_value(json_object_get(trial->ready, "workers"));
+    if (!text)
+        text = settings_get(&cell->load->server_options, "workers");
+    if (!text)
+        text = settings_get(&cell->server->options, "workers");
+    return text;
+}
+
+/* What the generator could not know of the server. */
+static void describe_server(struct trial *trial)
+{
+    const struct scenario_server *row = trial->plan->cell->server;
+    const struct rusage *used = &trial->server.usage;
+    const char *workers = workers_of(trial);
+    if (!trial->result->report)
+        return;
+    json_t *server = put_object(trial->result->report, "server");
+    put_text(server, "name", row->name);
+    put_text(server, "model", row->model);
+    if (row->command) {
+        json_t *list = put_array(server, "command");
+        for (size_t i = 0; row->command[i]; i++)
+            json_array_append_new(list, json_string(row->command[i]));
+    } else {
+        put_null(server, "command");
+    }
+    put_text(server, "service", row->service);
+    put_known(server, "workers", workers ? strtoull(workers, NULL, 10) : 0);
+    put_json(server, "ready", json_incref(trial->ready));
+    put_count(server, "pid", (uint64_t)trial->server.pid);
+    put_cpu(trial, server);
+    put_known(server, "rss_peak_bytes", trial->rss_bytes);
+    put_known(server, "pss_peak_bytes", trial->pss_bytes);
+    /* From wait4: it keeps the switches of threads that are gone. */
+    put_count(server, "voluntary_context_switches",
+              beyond((uint64_t)used->ru_nvcsw, trial->before.voluntary));
+    put_count(server, "involuntary_context_switches",
+              beyond((uint64_t)used->ru_nivcsw, trial->before.involuntary));
+}
+
+void trial_run(const struct trial_plan *plan, struct trial_result *ret_result)
+{
+    struct trial trial = {.plan = plan, .result = ret_result};
+    *ret_result = (struct trial_result){.status = TRIAL_OK};
+    process_init(&trial.server);
+    process_init(&trial.generator);
+    trial.ready = json_object();
+    if (start_server(&trial) < 0)
+        goto out;
+    read_usage(&trial, &trial.before);
+    sample_memory(&trial);
+    if (start_generator(&trial) < 0 || await_generator(&trial) < 0)
+        goto out;
+    if (!trial.server.ended)
+        read_usage(&trial, &trial.after);
+    sample_memory(&trial);
+    take_report(&trial);
+    judge_generator(&trial);
+out:
+    process_stop(&trial.generator, STOP_NS, plan->interrupt_fd);
+    stop_server(&trial);
+    describe_server(&trial);
+    process_done(&trial.generator);
+    process_done(&trial.server);
+    keeper_sweep();
+    unlink(plan->report_path);
+    json_decref(trial.ready);
+}
