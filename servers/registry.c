@@ -1,6 +1,7 @@
 #include "servers/registry.h"
 
 #include "servers/cli/nearest.h"
+#include "servers/support/ring.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -13,6 +14,8 @@ const struct server_model server_models[] = {
      tcp_thread_run, NULL},
     {"epoll", "one loop, told which clients are ready", SOCK_STREAM, 0, 0,
      tcp_epoll_run, NULL},
+    {"uring-multishot", "one ring, told what has been done", SOCK_STREAM,
+     MODEL_TAKES_WORKERS, 0, tcp_uring_multishot_run, ring_probe},
 
     {"iterative", "one datagram after the other", SOCK_DGRAM, 0, 0,
      udp_iterative_run, NULL},

@@ -19,9 +19,11 @@ int accept_client(const struct server *server, int listen_fd, int flags,
                   uint64_t clients_now, struct server_counters *counters);
 
 /* The same judgement for io_uring, which does the call itself: result is what
- * it returned. -EAGAIN also when the client was refused. */
+ * it returned, and a worker may have a share of its own in max_clients. Also
+ * -EINTR, for a call that is to be repeated; -EAGAIN also when the client was
+ * refused. */
 int accept_judge(const struct server *server, int result, uint64_t clients_now,
-                 struct server_counters *counters);
+                 uint64_t max_clients, struct server_counters *counters);
 
 /* Rests for ACCEPT_PAUSE_NS or until a signal. For blocking pages. */
 void accept_rest(void);

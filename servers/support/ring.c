@@ -1,0 +1,297 @@
+#include "servers/support/ring.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LEAST_ENTRIES 64
+
+/*
+ * Best first. SINGLE_ISSUER and DEFER_TASKRUN (6.1): completions are made when
+ * we ask for them and on our CPU, not whenever an interrupt comes: without, io
+ * rings are bimodal and often slower than epoll. COOP_TASKRUN (5.19) is half
+ * of that. SUBMIT_ALL: a bad entry does not hold up those behind it.
+ */
+static const struct {
+    unsigned flags;
+    const char *name;
+} ladder[] = {
+    {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+         IORING_SETUP_SUBMIT_ALL,
+     "single_issuer,defer_taskrun,submit_all"},
+    {IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL,
+     "coop_taskrun,submit_all"},
+    {0, "plain"},
+};
+
+/* Unprivileged rings count against RLIMIT_MEMLOCK: ask for less when refused.
+ */
+static int init_at_most(struct io_uring *uring, unsigned flags,
+                        unsigned entries, unsigned cq_entries)
+{
+    for (;;) {
+        struct io_uring_params params = {
+            .flags = flags | IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE,
+            .cq_entries = cq_entries < entries ? entries : cq_entries,
+        };
+        int r = io_uring_queue_init_params(entries, uring, &params);
+        if (r != -ENOMEM || entries < LEAST_ENTRIES)
+            return r;
+        entries /= 2;
+        cq_entries /= 2;
+    }
+}
+
+static int init_uring(struct ring *ring, unsigned entries, unsigned cq_entries)
+{
+    int r = -EINVAL;
+    for (size_t i = 0; r == -EINVAL && i < sizeof ladder / sizeof *ladder;
+         i++) {
+        r = init_at_most(&ring->uring, ladder[i].flags, entries, cq_entries);
+        snprintf(ring->granted, sizeof ring->granted, "ring=%s",
+                 ladder[i].name);
+    }
+    if (r < 0)
+        return r;
+    ring->is_open = true;
+    /* Saves looking the descriptor up at each call; only that. */
+    io_uring_register_ring_fd(&ring->uring);
+    return 0;
+}
+
+static void give(struct ring *ring, uint16_t buffer)
+{
+    struct ring_buffer *state = &ring->buffers[buffer];
+    state->used_bytes = 0;
+    state->spent = false;
+    io_uring_buf_ring_add(ring->shared,
+                          ring->memory + (size_t)buffer * ring->buffer_bytes,
+                          ring->buffer_bytes, buffer,
+                          io_uring_buf_ring_mask(ring->buffer_count), 0);
+    io_uring_buf_ring_advance(ring->shared, 1);
+    ring->with_kernel++;
+}
+
+static int register_buffers(struct ring *ring)
+{
+    struct io_uring_buf_reg registration = {
+        .ring_addr = (uintptr_t)ring->shared,
+        .ring_entries = ring->buffer_count,
+        .bgid = RING_BUFFER_GROUP,
+    };
+    /* The flags come after bgid; liburing 2.3 calls their place a pad. */
+    const uint16_t flags = IOU_PBUF_RING_INC;
+    if (ring->incremental)
+        memcpy((char *)&registration + offsetof(struct io_uring_buf_reg, bgid) +
+                   sizeof registration.bgid,
+               &flags, sizeof flags);
+    return io_uring_register_buf_ring(&ring->uring, &registration, 0);
+}
+
+/* Large buffers where they are filled piece by piece. Else each reception takes
+ * a whole one, so there are more and smaller ones in the same memory. */
+static void size_buffers(struct ring *ring,
+                         const struct server_options *options)
+{
+    ring->buffer_bytes = (uint32_t)options->buffer_bytes;
+    ring->buffer_count = 16;
+    if (!ring->incremental) {
+        ring->buffer_count = 256;
+        if (ring->buffer_bytes > 4096)
+            ring->buffer_bytes = 4096;
+    }
+    if (options->ring_buffers)
+        ring->buffer_count = (unsigned)options->ring_buffers;
+}
+
+static void unmap(void *memory, size_t bytes)
+{
+    if (memory)
+        munmap(memory, bytes);
+}
+
+static int map_buffers(struct ring *ring)
+{
+    const int protection = PROT_READ | PROT_WRITE;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    ring->shared_bytes = ring->buffer_count * sizeof(struct io_uring_buf);
+    ring->memory_bytes = (size_t)ring->buffer_count * ring->buffer_bytes;
+    void *shared = mmap(NULL, ring->shared_bytes, protection, flags, -1, 0);
+    if (shared == MAP_FAILED)
+        return -errno;
+    ring->shared = shared;
+    void *memory = mmap(NULL, ring->memory_bytes, protection, flags, -1, 0);
+    if (memory == MAP_FAILED)
+        return -errno;
+    ring->memory = memory;
+    ring->buffers = calloc(ring->buffer_count, sizeof *ring->buffers);
+    return ring->buffers ? 0 : -ENOMEM;
+}
+
+static void unmap_buffers(struct ring *ring)
+{
+    unmap(ring->memory, ring->memory_bytes);
+    unmap(ring->shared, ring->shared_bytes);
+    free(ring->buffers);
+    ring->memory = NULL;
+    ring->shared = NULL;
+    ring->buffers = NULL;
+}
+
+static int init_buffers(struct ring *ring, const struct server_options *options)
+{
+    int r = -EINVAL;
+    for (int incremental = 1; r == -EINVAL && incremental >= 0; incremental--) {
+        unmap_buffers(ring);
+        ring->incremental = incremental;
+        size_buffers(ring, options);
+        r = map_buffers(ring);
+        if (r == 0)
+            r = register_buffers(ring);
+    }
+    if (r < 0)
+        return r;
+    io_uring_buf_ring_init(ring->shared);
+    for (unsigned i = 0; i < ring->buffer_count; i++)
+        give(ring, (uint16_t)i);
+    size_t length = strlen(ring->granted);
+    snprintf(ring->granted + length, sizeof ring->granted - length,
+             " buffers=%s,%ux%u", ring->incremental ? "incremental" : "whole",
+             ring->buffer_count, ring->buffer_bytes);
+    return 0;
+}
+
+int ring_open(struct ring *ring, const struct server_options *options)
+{
+    memset(ring, 0, sizeof *ring);
+    int r = init_uring(ring, (unsigned)options->ring_entries,
+                       (unsigned)options->cq_entries);
+    if (r == 0)
+        r = init_buffers(ring, options);
+    if (r < 0)
+        ring_close(ring);
+    return r;
+}
+
+void ring_close(struct ring *ring)
+{
+    if (ring->is_open)
+        io_uring_queue_exit(&ring->uring);
+    ring->is_open = false;
+    unmap_buffers(ring);
+}
+
+struct io_uring_sqe *ring_sqe(struct ring *ring)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
+    if (sqe)
+        return sqe;
+    io_uring_submit(&ring->uring);
+    return io_uring_get_sqe(&ring->uring);
+}
+
+int ring_enter(struct ring *ring, bool wait)
+{
+    int r = wait ? io_uring_submit_and_wait(&ring->uring, 1)
+                 : io_uring_submit_and_get_events(&ring->uring);
+    switch (r) {
+    case -EINTR:  /* a signal */
+    case -EBUSY:  /* completions overflowed: read them first */
+    case -EAGAIN: /* no memory for a request just now */
+        return 0;
+    default:
+        return r < 0 ? r : 0;
+    }
+}
+
+uint8_t *ring_received(struct ring *ring, const struct io_uring_cqe *cqe,
+                       uint16_t *ret_buffer)
+{
+    const uint16_t buffer = (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+    struct ring_buffer *state = &ring->buffers[buffer];
+    uint8_t *data =
+        ring->memory + (size_t)buffer * ring->buffer_bytes + state->used_bytes;
+    if (cqe->res > 0)
+        state->used_bytes += (uint32_t)cqe->res;
+    state->holds++;
+    if (!ring->incremental || !(cqe->flags & IORING_CQE_F_BUF_MORE)) {
+        state->spent = true;
+        ring->with_kernel--;
+    }
+    *ret_buffer = buffer;
+    return data;
+}
+
+void ring_release(struct ring *ring, uint16_t buffer)
+{
+    if (!ring->is_open)
+        return;
+    struct ring_buffer *state = &ring->buffers[buffer];
+    if (--state->holds == 0 && state->spent)
+        give(ring, buffer);
+}
+
+/* One byte through a multishot receive on a socket pair. */
+static int probe_receive(struct ring *ring, int receiver, int sender)
+{
+    struct io_uring_cqe *cqe;
+    struct __kernel_timespec second = {.tv_sec = 1};
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    if (!sqe)
+        return -EAGAIN;
+    io_uring_prep_recv_multishot(sqe, receiver, NULL, 0, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = RING_BUFFER_GROUP;
+    if (write(sender, "!", 1) != 1)
+        return -EIO;
+    int r = io_uring_submit(&ring->uring);
+    if (r >= 0)
+        r = io_uring_wait_cqe_timeout(&ring->uring, &cqe, &second);
+    if (r < 0)
+        return r;
+    r = cqe->res;
+    if (r == 1 && !(cqe->flags & IORING_CQE_F_MORE))
+        r = -EINVAL;
+    io_uring_cqe_seen(&ring->uring, cqe);
+    return r == 1 ? 0 : r < 0 ? r : -EIO;
+}
+
+int ring_probe(char why[static MODEL_REASON_MAX])
+{
+    const struct server_options small = {.ring_entries = 8,
+                                         .cq_entries = 16,
+                                         .buffer_bytes = 4096,
+                                         .ring_buffers = 2};
+    struct ring ring;
+    int pair[2] = {-1, -1};
+    int r = ring_open(&ring, &small);
+    bool no_ring = r < 0;
+    if (r == 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        r = -errno;
+    if (r == 0)
+        r = probe_receive(&ring, pair[0], pair[1]);
+    ring_close(&ring);
+    for (int i = 0; i < 2; i++) {
+        if (pair[i] >= 0)
+            close(pair[i]);
+    }
+    if (r == 0)
+        return 0;
+    const char *cause = "unexpected";
+    if (r == -EPERM || r == -EACCES)
+        cause = "look at sysctl kernel.io_uring_disabled, or a container's "
+                "seccomp filter";
+    else if (r == -ENOSYS)
+        cause = "the kernel is older than 5.1, or a seccomp filter hides it";
+    else if (r == -ENOMEM)
+        cause = "too little lockable memory: look at ulimit -l";
+    else if (r == -EINVAL)
+        cause = "no multishot receive: it needs Linux 6.0";
+    snprintf(why, MODEL_REASON_MAX, "io_uring %s: %s (%s)",
+             no_ring ? "is refused" : "cannot receive", strerror(-r), cause);
+    return r;
+}

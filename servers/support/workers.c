@@ -1,0 +1,119 @@
+#include "servers/support/workers.h"
+
+#include "servers/cli/cpuset.h"
+#include "servers/support/stop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct workers {
+    struct server *server;
+    int (*run)(struct worker *worker);
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    unsigned ready;
+    int error; /* the first one */
+    struct worker *all;
+    pthread_t *threads;
+};
+
+static int pin(const struct worker *worker)
+{
+    cpu_set_t cpus;
+    if (!worker->server->options->cpus || worker->server->workers == 1)
+        return 0;
+    int r = cpuset_parse(worker->server->options->cpus, &cpus);
+    return r < 0 ? r : cpuset_pin_one(cpuset_nth(&cpus, worker->index));
+}
+
+static void run_one(struct worker *worker)
+{
+    struct workers *workers = worker->workers;
+    int r = pin(worker);
+    if (r == 0)
+        r = workers->run(worker);
+    pthread_mutex_lock(&workers->lock);
+    if (r < 0 && workers->error == 0) {
+        workers->error = r;
+        pthread_cond_broadcast(&workers->changed);
+        if (!stop_requested())
+            kill(getpid(), SIGTERM); /* the others part from their clients */
+    }
+    pthread_mutex_unlock(&workers->lock);
+}
+
+static void *run_thread(void *argument)
+{
+    stop_block_signals();
+    run_one(argument);
+    return NULL;
+}
+
+static unsigned start_threads(struct workers *workers)
+{
+    unsigned started = 1;
+    for (; started < workers->server->workers; started++) {
+        int error = pthread_create(&workers->threads[started], NULL, run_thread,
+                                   &workers->all[started]);
+        if (error == 0)
+            continue;
+        pthread_mutex_lock(&workers->lock);
+        workers->error = -error;
+        pthread_mutex_unlock(&workers->lock);
+        kill(getpid(), SIGTERM);
+        break;
+    }
+    return started;
+}
+
+int workers_run(struct server *server, int (*run)(struct worker *worker))
+{
+    const unsigned count = server->workers;
+    struct workers workers = {
+        .server = server,
+        .run = run,
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .changed = PTHREAD_COND_INITIALIZER,
+    };
+    workers.all = calloc(count, sizeof *workers.all);
+    workers.threads = calloc(count, sizeof *workers.threads);
+    if (!workers.all || !workers.threads) {
+        workers.error = -ENOMEM;
+        goto out;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        workers.all[i] = (struct worker){
+            .workers = &workers,
+            .server = server,
+            .index = i,
+            .listen_fd = server->listen_fds[i],
+            .max_clients = (server->max_clients + count - 1) / count,
+        };
+    }
+    const unsigned started = start_threads(&workers);
+    run_one(&workers.all[0]);
+    for (unsigned i = 1; i < started; i++)
+        pthread_join(workers.threads[i], NULL);
+out:
+    free(workers.all);
+    free(workers.threads);
+    return workers.error;
+}
+
+int worker_ready(struct worker *worker, const char *granted)
+{
+    struct workers *workers = worker->workers;
+    pthread_mutex_lock(&workers->lock);
+    workers->ready++;
+    pthread_cond_broadcast(&workers->changed);
+    while (worker->index == 0 && workers->error == 0 &&
+           workers->ready < worker->server->workers)
+        pthread_cond_wait(&workers->changed, &workers->lock);
+    int r = workers->error;
+    pthread_mutex_unlock(&workers->lock);
+    if (r < 0 || worker->index != 0)
+        return r;
+    return server_ready(worker->server, granted);
+}
