@@ -110,19 +110,28 @@ bool hist_quantile_interval(const struct hist *hist, double q,
     return true;
 }
 
-int hist_pack(const struct hist *hist, struct hist_slice *ret)
+static uint64_t gained(const struct hist *hist, const struct hist *earlier,
+                       uint32_t i)
 {
-    struct hist_slice slice = {0};
-    if (hist->total > 0) {
-        uint32_t first = hist_index(hist->min);
-        uint32_t last = hist_index(hist->max);
-        uint32_t count = last - first + 1;
-        uint32_t *counts = malloc(count * sizeof *counts);
-        if (!counts)
+    return hist->counts[i] - (earlier ? earlier->counts[i] : 0);
+}
+
+int hist_pack(const struct hist *hist, const struct hist *earlier,
+              struct hist_slice *ret)
+{
+    uint32_t first = 0;
+    uint32_t end = HIST_BUCKETS;
+    while (first < end && gained(hist, earlier, first) == 0)
+        first++;
+    while (end > first && gained(hist, earlier, end - 1) == 0)
+        end--;
+    struct hist_slice slice = {.first = first, .count = end - first};
+    if (slice.count > 0) {
+        slice.counts = malloc(slice.count * sizeof *slice.counts);
+        if (!slice.counts)
             return -ENOMEM;
-        for (uint32_t i = 0; i < count; i++)
-            counts[i] = (uint32_t)hist->counts[first + i];
-        slice = (struct hist_slice){first, count, counts};
+        for (uint32_t i = 0; i < slice.count; i++)
+            slice.counts[i] = (uint32_t)gained(hist, earlier, first + i);
     }
     *ret = slice;
     return 0;

@@ -97,8 +97,10 @@ struct hist_slice {
     uint32_t *counts;
 };
 
-/* 0 or -ENOMEM; released by hist_slice_done. */
-int hist_pack(const struct hist *hist, struct hist_slice *ret);
+/* What hist gained since it looked like `earlier` (NULL: since it was empty). 0
+ * or -ENOMEM; released by hist_slice_done. */
+int hist_pack(const struct hist *hist, const struct hist *earlier,
+              struct hist_slice *ret);
 void hist_add_slice(struct hist *into, const struct hist_slice *slice);
 void hist_slice_done(struct hist_slice *slice);
 

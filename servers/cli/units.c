@@ -132,19 +132,20 @@ char *units_format_count(uint64_t count, char text[static UNITS_TEXT_MAX])
 char *units_format_bytes(uint64_t bytes, char text[static UNITS_TEXT_MAX])
 {
     static const char *const names[] = {"KiB", "MiB", "GiB"};
-    if (bytes < 1024) {
-        snprintf(text, UNITS_TEXT_MAX, "%" PRIu64 " B", bytes);
-        return text;
-    }
-    double value = (double)bytes / 1024;
     size_t i = 0;
-    while (value >= 1024 && i < 2) {
-        value /= 1024;
+    uint64_t unit = 1024;
+    while (i < 2 && bytes >= 1024 * unit) {
+        unit *= 1024;
         i++;
     }
-    if (value < 1e6 && value == (double)(uint64_t)value)
-        snprintf(text, UNITS_TEXT_MAX, "%.0f %s", value, names[i]);
+    /* Sizes are chosen, not measured: what is no round number stays exact. */
+    if (bytes >= 1024 && bytes % unit == 0)
+        snprintf(text, UNITS_TEXT_MAX, "%" PRIu64 " %s", bytes / unit,
+                 names[i]);
+    else if (bytes >= 1024 * 1024)
+        format_scaled((double)bytes / (double)unit, names[i], text);
     else
-        format_scaled(value, names[i], text);
+        snprintf(units_format_count(bytes, text) + strlen(text),
+                 UNITS_TEXT_MAX - strlen(text), " B");
     return text;
 }

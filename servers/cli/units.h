@@ -26,7 +26,7 @@ char *units_format_duration(uint64_t ns, char text[static UNITS_TEXT_MAX]);
 /* "1,234,567". Returns text. */
 char *units_format_count(uint64_t count, char text[static UNITS_TEXT_MAX]);
 
-/* "64 B", "16 KiB", "1.5 MiB". Returns text. */
+/* "64 B", "65,507 B", "16 KiB", "1.50 MiB". Returns text. */
 char *units_format_bytes(uint64_t bytes, char text[static UNITS_TEXT_MAX]);
 
 #endif

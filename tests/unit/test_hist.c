@@ -45,7 +45,9 @@ Test(hist, buckets_keep_three_figures)
 
 Test(hist, quantiles_agree_with_the_sorted_samples_within_a_bucket)
 {
-    enum { COUNT = 5000 };
+    enum {
+        COUNT = 5000
+    };
     static uint64_t values[COUNT];
     for (uint64_t i = 0; i < COUNT; i++) {
         values[i] = random_at(42, i) >> (24 + random_at(43, i) % 30);
@@ -122,12 +124,19 @@ Test(hist, a_packed_slice_gives_the_same_buckets_back)
     for (uint64_t i = 0; i < 1000; i++)
         hist_record(&hist, 5000 + random_below(1, i, 90000));
     struct hist_slice slice;
-    cr_assert_eq(hist_pack(&hist, &slice), 0);
+    cr_assert_eq(hist_pack(&hist, NULL, &slice), 0);
     hist_add_slice(&other, &slice);
     cr_expect_eq(other.total, hist.total);
     cr_expect_arr_eq(other.counts, hist.counts, sizeof hist.counts);
     hist_slice_done(&slice);
+    static struct hist earlier;
+    earlier = hist;
+    hist_record(&hist, 77);
+    cr_assert_eq(hist_pack(&hist, &earlier, &slice), 0);
+    cr_expect_eq(slice.count, 1);
+    cr_expect_eq(slice.first, 77);
+    hist_slice_done(&slice);
     hist_reset(&hist);
-    cr_assert_eq(hist_pack(&hist, &slice), 0);
+    cr_assert_eq(hist_pack(&hist, NULL, &slice), 0);
     cr_expect_eq(slice.count, 0);
 }

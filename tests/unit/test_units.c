@@ -49,6 +49,9 @@ Test(units, numbers_are_printed_for_people)
                      "18,446,744,073,709,551,615");
     cr_expect_str_eq(units_format_bytes(64, text), "64 B");
     cr_expect_str_eq(units_format_bytes(65536, text), "64 KiB");
+    cr_expect_str_eq(units_format_bytes(65507, text), "65,507 B");
+    cr_expect_str_eq(units_format_bytes(1024, text), "1 KiB");
+    cr_expect_str_eq(units_format_bytes(3 << 19, text), "1.50 MiB");
 }
 
 Test(nearest, a_typing_error_finds_its_name)

@@ -1,0 +1,289 @@
+/*
+ * Readiness: epoll tells which sockets are ready, recv and send do the work.
+ *
+ * Streams are watched edge-triggered for both directions with one epoll_ctl in
+ * their life; a recv that fills less than its buffer has emptied the socket.
+ * Datagram sockets are watched level-triggered for input.
+ */
+#include "loadgen/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define EVENTS_MAX 256
+#define ARENA_BYTES (512u * 1024)
+#define STREAM_CHUNK_BYTES (64u * 1024)
+#define DATAGRAM_CHUNK_BYTES (64u * 1024)
+
+struct channel {
+    int fd; /* -1: none */
+    bool connecting;
+    bool readable; /* streams: more may be waiting in the socket */
+    const uint8_t *unsent;
+    size_t unsent_bytes; /* > 0: a send is in flight */
+};
+
+struct epoll_engine {
+    struct engine base;
+    int epoll_fd;
+    bool stream;
+    size_t chunk_bytes;
+    size_t arena_used_bytes;
+    int events_count;
+    int events_next; /* events not yet looked at, from an earlier wait */
+    struct epoll_event events[EVENTS_MAX];
+    uint8_t *arena;
+    struct channel channels[];
+};
+
+static struct epoll_engine *downcast(struct engine *engine)
+{
+    return (struct epoll_engine *)engine;
+}
+
+static void epoll_close(struct engine *engine)
+{
+    struct epoll_engine *self = downcast(engine);
+    if (!self)
+        return;
+    for (uint32_t i = 0; i < self->base.config.channels; i++) {
+        if (self->channels[i].fd >= 0)
+            close(self->channels[i].fd);
+    }
+    if (self->epoll_fd >= 0)
+        close(self->epoll_fd);
+    free(self->base.generations);
+    free(self->arena);
+    free(self);
+}
+
+static int epoll_open(struct engine **ret, const struct engine_config *config)
+{
+    struct epoll_engine *self =
+        calloc(1, sizeof *self + config->channels * sizeof self->channels[0]);
+    if (!self)
+        return -ENOMEM;
+    self->base.ops = &engine_epoll;
+    self->base.config = *config;
+    self->stream = config->target.socket_type == SOCK_STREAM;
+    self->chunk_bytes =
+        self->stream ? STREAM_CHUNK_BYTES : DATAGRAM_CHUNK_BYTES;
+    for (uint32_t i = 0; i < config->channels; i++)
+        self->channels[i].fd = -1;
+    self->base.generations = calloc(config->channels, sizeof(uint32_t));
+    self->arena = malloc(ARENA_BYTES);
+    self->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    int r = self->epoll_fd < 0 ? -errno : 0;
+    if (!self->arena || !self->base.generations)
+        r = -ENOMEM;
+    if (r < 0) {
+        epoll_close(&self->base);
+        return r;
+    }
+    *ret = &self->base;
+    return 0;
+}
+
+static int epoll_connect(struct engine *engine, uint32_t channel)
+{
+    struct epoll_engine *self = downcast(engine);
+    struct channel *at = &self->channels[channel];
+    int fd = engine_socket(&engine->config, SOCK_NONBLOCK);
+    if (fd < 0)
+        return fd;
+    const struct address *target = &engine->config.target;
+    int r = connect(fd, &target->u.any, target->length) < 0 ? -errno : 1;
+    if (r < 0 && r != -EINPROGRESS) {
+        close(fd);
+        return r;
+    }
+    struct epoll_event event = {
+        .events =
+            self->stream ? EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET : EPOLLIN,
+        .data.u64 = (uint64_t)engine->generations[channel] << 32 | channel};
+    if (epoll_ctl(self->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+        r = -errno;
+        close(fd);
+        return r;
+    }
+    at->fd = fd;
+    at->connecting = r != 1;
+    at->readable = false;
+    at->unsent_bytes = 0;
+    return at->connecting ? 0 : 1;
+}
+
+static void epoll_disconnect(struct engine *engine, uint32_t channel)
+{
+    struct channel *at = &downcast(engine)->channels[channel];
+    if (at->fd >= 0)
+        close(at->fd); /* leaves the epoll set by itself: no duplicates exist */
+    at->fd = -1;
+    engine->generations[channel]++;
+}
+
+static int epoll_send(struct engine *engine, uint32_t channel, const void *data,
+                      size_t length_bytes)
+{
+    struct epoll_engine *self = downcast(engine);
+    struct channel *at = &self->channels[channel];
+    ssize_t n = send(at->fd, data, length_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno == EINTR)
+        n = 0;
+    if (!self->stream || (n < 0 && errno != EAGAIN))
+        return n < 0 ? -errno : 1;
+    size_t sent = n > 0 ? (size_t)n : 0;
+    if (sent == length_bytes)
+        return 1;
+    at->unsent = (const uint8_t *)data + sent;
+    at->unsent_bytes = length_bytes - sent;
+    return 0;
+}
+
+/* Goes on with a short send. 1: completion made. */
+static int send_rest(struct channel *at, struct completion *out)
+{
+    ssize_t n =
+        send(at->fd, at->unsent, at->unsent_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0) {
+        if (errno == EAGAIN || errno == EINTR)
+            return 0;
+        at->unsent_bytes = 0;
+        out->kind = COMPLETION_FAILED;
+        out->error = -errno;
+        return 1;
+    }
+    at->unsent += n;
+    at->unsent_bytes -= (size_t)n;
+    if (at->unsent_bytes > 0)
+        return 0;
+    out->kind = COMPLETION_SENT;
+    return 1;
+}
+
+static int receive(struct epoll_engine *self, struct channel *at, bool hung_up,
+                   struct completion *out)
+{
+    uint8_t *into = self->arena + self->arena_used_bytes;
+    int flags = MSG_DONTWAIT | (self->stream ? 0 : MSG_TRUNC);
+    ssize_t n = recv(at->fd, into, self->chunk_bytes, flags);
+    if (n < 0) {
+        at->readable = false;
+        if (errno == EAGAIN || errno == EINTR)
+            return 0;
+        out->kind = COMPLETION_FAILED;
+        out->error = -errno;
+        return 1;
+    }
+    if (n == 0 && self->stream) {
+        at->readable = false;
+        out->kind = COMPLETION_CLOSED;
+        return 1;
+    }
+    size_t length = (size_t)n;
+    out->kind = COMPLETION_RECEIVED;
+    out->truncated = length > self->chunk_bytes;
+    out->length_bytes = out->truncated ? self->chunk_bytes : length;
+    out->data = into;
+    /* Messages stay aligned for memcmp. */
+    self->arena_used_bytes += (out->length_bytes + 63) & ~(size_t)63;
+    at->readable = self->stream && (hung_up || length == self->chunk_bytes);
+    return 1;
+}
+
+static int finish_connect(struct channel *at, struct completion *out)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    at->connecting = false;
+    if (getsockopt(at->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+        error = errno;
+    out->kind = error ? COMPLETION_FAILED : COMPLETION_CONNECTED;
+    out->error = -error;
+    return 1;
+}
+
+/* What one event means: at most two completions (sent, received). */
+static int handle(struct epoll_engine *self, const struct epoll_event *event,
+                  struct completion *out)
+{
+    uint32_t channel = (uint32_t)event->data.u64;
+    struct channel *at = &self->channels[channel];
+    uint32_t generation = (uint32_t)(event->data.u64 >> 32);
+    if (at->fd < 0 || generation != self->base.generations[channel])
+        return 0;
+    int count = 0;
+    out[0] = out[1] =
+        (struct completion){.channel = channel, .generation = generation};
+    if (at->connecting) {
+        /* A reply cannot be there before the first request. */
+        if (event->events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
+            count += finish_connect(at, out);
+        return count;
+    }
+    if (at->unsent_bytes > 0 && (event->events & (EPOLLOUT | EPOLLERR)))
+        count += send_rest(at, &out[count]);
+    if ((event->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) &&
+        !(count == 1 && out[0].kind == COMPLETION_FAILED))
+        count += receive(self, at,
+                         event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR),
+                         &out[count]);
+    return count;
+}
+
+static int epoll_wait_ns(struct epoll_engine *self, uint64_t timeout_ns)
+{
+    /* Rounded up: a wait that ends early would spin. */
+    uint64_t ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
+    return epoll_wait(self->epoll_fd, self->events, EVENTS_MAX,
+                      ms > 60000 ? 60000 : (int)ms);
+}
+
+static int epoll_engine_wait(struct engine *engine, uint64_t timeout_ns,
+                             struct completion *out, int max)
+{
+    struct epoll_engine *self = downcast(engine);
+    self->arena_used_bytes = 0;
+    if (self->events_next == self->events_count) {
+        self->events_next = 0;
+        self->events_count = 0;
+        int n = epoll_wait_ns(self, timeout_ns);
+        if (n < 0)
+            return errno == EINTR ? 0 : -errno;
+        self->events_count = n;
+    }
+    int count = 0;
+    while (self->events_next < self->events_count && count + 2 <= max &&
+           self->arena_used_bytes + self->chunk_bytes <= ARENA_BYTES) {
+        struct epoll_event *event = &self->events[self->events_next];
+        count += handle(self, event, &out[count]);
+        struct channel *at = &self->channels[(uint32_t)event->data.u64];
+        /* Edge-triggered: what was left behind will not be told again. */
+        if (self->stream && at->readable)
+            event->events =
+                EPOLLIN | (event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+        else
+            self->events_next++;
+    }
+    return count;
+}
+
+static void epoll_give_back(struct engine *engine,
+                            const struct completion *completion)
+{
+    (void)engine; /* the arena is reused by the next wait */
+    (void)completion;
+}
+
+const struct engine_ops engine_epoll = {
+    .name = "epoll",
+    .open = epoll_open,
+    .connect = epoll_connect,
+    .send = epoll_send,
+    .wait = epoll_engine_wait,
+    .give_back = epoll_give_back,
+    .disconnect = epoll_disconnect,
+    .close = epoll_close,
+};

@@ -1,0 +1,441 @@
+/*
+ * Completion: one ring per thread, a multishot receive per connection that
+ * picks buffers from a shared ring, sends submitted together with the wait.
+ *
+ *   user_data   63..........32 31.........8 7....0
+ *               channel        generation   kind
+ */
+#include "loadgen/engine.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SQ_ENTRIES 1024u
+#define CQ_ENTRIES 16384u
+#define BUFFERS_BYTES_MAX (2u * 1024 * 1024)
+#define BUFFERS_MAX 1024u
+#define BUFFERS_MIN 32u
+#define BUFFER_GROUP 0
+#define GENERATION_MASK 0xffffffu
+
+enum kind {
+    KIND_CONNECT = 1,
+    KIND_RECEIVE,
+    KIND_SEND
+};
+
+struct channel {
+    int fd;            /* -1: none */
+    bool starved;      /* its receive ended for want of buffers */
+    uint64_t prepared; /* the submission that its newest entry belongs to */
+    const uint8_t *unsent;
+    size_t unsent_bytes;
+};
+
+struct uring_engine {
+    struct engine base;
+    struct io_uring ring;
+    bool ring_open;
+    bool stream;
+    uint64_t submission; /* counts calls that submit */
+    struct io_uring_buf_ring *buffer_ring;
+    uint8_t *buffers;
+    uint32_t buffers_count;
+    uint32_t buffer_bytes;
+    int buffers_returned; /* added to the ring, not yet shown to the kernel */
+    uint32_t *starved;
+    uint32_t starved_count;
+    uint32_t starved_max;
+    struct channel channels[];
+};
+
+static struct uring_engine *downcast(struct engine *engine)
+{
+    return (struct uring_engine *)engine;
+}
+
+static uint64_t tag_of(const struct uring_engine *self, uint32_t channel,
+                       enum kind kind)
+{
+    uint64_t generation = self->base.generations[channel] & GENERATION_MASK;
+    return (uint64_t)channel << 32 | generation << 8 | (uint64_t)kind;
+}
+
+static size_t buffer_ring_bytes(const struct uring_engine *self)
+{
+    return self->buffers_count * sizeof(struct io_uring_buf);
+}
+
+static void uring_close(struct engine *engine)
+{
+    struct uring_engine *self = downcast(engine);
+    if (!self)
+        return;
+    for (uint32_t i = 0; i < self->base.config.channels; i++)
+        self->base.ops->disconnect(engine, i);
+    if (self->ring_open)
+        io_uring_queue_exit(&self->ring);
+    if (self->buffer_ring)
+        munmap(self->buffer_ring, buffer_ring_bytes(self));
+    free(self->buffers);
+    free(self->starved);
+    free(self->base.generations);
+    free(self);
+}
+
+/* The best set of flags that this kernel takes, and half the ring again where
+ * locked memory is short. */
+static int open_ring(struct io_uring *ring)
+{
+    static const unsigned flags[] = {
+        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+            IORING_SETUP_SUBMIT_ALL,
+        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL,
+        0,
+    };
+    int r = -EINVAL;
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        unsigned completions = CQ_ENTRIES;
+        do {
+            struct io_uring_params params = {
+                .flags = flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+                .cq_entries = completions};
+            r = io_uring_queue_init_params(SQ_ENTRIES, ring, &params);
+            completions /= 2;
+        } while (r == -ENOMEM && completions >= 2 * SQ_ENTRIES);
+        if (r != -EINVAL)
+            break;
+    }
+    return r;
+}
+
+static uint8_t *buffer_at(const struct uring_engine *self, uint32_t buffer)
+{
+    return self->buffers + (size_t)buffer * self->buffer_bytes;
+}
+
+static void add_buffer(struct uring_engine *self, uint32_t buffer)
+{
+    io_uring_buf_ring_add(self->buffer_ring, buffer_at(self, buffer),
+                          self->buffer_bytes, (unsigned short)buffer,
+                          io_uring_buf_ring_mask(self->buffers_count),
+                          self->buffers_returned);
+    self->buffers_returned++;
+}
+
+static void show_buffers(struct uring_engine *self)
+{
+    if (self->buffers_returned > 0)
+        io_uring_buf_ring_advance(self->buffer_ring, self->buffers_returned);
+    self->buffers_returned = 0;
+}
+
+static int open_buffers(struct uring_engine *self)
+{
+    /* A datagram must fit whole; a stream may come in pieces. */
+    uint32_t bytes = 2048;
+    while (bytes < self->base.config.message_bytes + 1 && bytes < 65536)
+        bytes *= 2;
+    uint32_t count = BUFFERS_MAX;
+    while (count > BUFFERS_MIN && (uint64_t)count * bytes > BUFFERS_BYTES_MAX)
+        count /= 2;
+    self->buffer_bytes = bytes;
+    self->buffers_count = count;
+    self->buffers = aligned_alloc(4096, (size_t)count * bytes);
+    if (!self->buffers)
+        return -ENOMEM;
+    void *ring = mmap(NULL, buffer_ring_bytes(self), PROT_READ | PROT_WRITE,
+                      MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+    if (ring == MAP_FAILED)
+        return -errno;
+    self->buffer_ring = ring;
+    struct io_uring_buf_reg reg = {.ring_addr = (uintptr_t)ring,
+                                   .ring_entries = count,
+                                   .bgid = BUFFER_GROUP};
+    int r = io_uring_register_buf_ring(&self->ring, &reg, 0);
+    if (r < 0)
+        return r;
+    io_uring_buf_ring_init(self->buffer_ring);
+    for (uint32_t i = 0; i < count; i++)
+        add_buffer(self, i);
+    show_buffers(self);
+    return 0;
+}
+
+static int uring_open(struct engine **ret, const struct engine_config *config)
+{
+    struct uring_engine *self =
+        calloc(1, sizeof *self + config->channels * sizeof self->channels[0]);
+    if (!self)
+        return -ENOMEM;
+    self->base.ops = &engine_uring;
+    self->base.config = *config;
+    self->stream = config->target.socket_type == SOCK_STREAM;
+    for (uint32_t i = 0; i < config->channels; i++)
+        self->channels[i].fd = -1;
+    self->starved_max = config->channels + 1;
+    self->starved = calloc(self->starved_max, sizeof *self->starved);
+    self->base.generations = calloc(config->channels, sizeof(uint32_t));
+    int r = -ENOMEM;
+    if (self->starved && self->base.generations)
+        r = open_ring(&self->ring);
+    if (r == 0) {
+        self->ring_open = true;
+        r = open_buffers(self);
+    }
+    if (r < 0) {
+        uring_close(&self->base);
+        return r;
+    }
+    /* One descriptor look-up less per call; works without it too. */
+    (void)io_uring_register_ring_fd(&self->ring);
+    *ret = &self->base;
+    return 0;
+}
+
+static void submit(struct uring_engine *self)
+{
+    show_buffers(self);
+    io_uring_submit(&self->ring);
+    self->submission++;
+}
+
+static struct io_uring_sqe *next_entry(struct uring_engine *self,
+                                       struct channel *at)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
+    while (!sqe) {
+        submit(self); /* the submission queue is full */
+        sqe = io_uring_get_sqe(&self->ring);
+    }
+    at->prepared = self->submission;
+    return sqe;
+}
+
+static void arm_receive(struct uring_engine *self, uint32_t channel)
+{
+    struct channel *at = &self->channels[channel];
+    at->starved = false;
+    struct io_uring_sqe *sqe = next_entry(self, at);
+    io_uring_prep_recv_multishot(sqe, at->fd, NULL, 0,
+                                 self->stream ? 0 : MSG_TRUNC);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = BUFFER_GROUP;
+    /* Nothing is there before the first request is answered. */
+    sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+    io_uring_sqe_set_data64(sqe, tag_of(self, channel, KIND_RECEIVE));
+}
+
+static int uring_connect(struct engine *engine, uint32_t channel)
+{
+    struct uring_engine *self = downcast(engine);
+    struct channel *at = &self->channels[channel];
+    const struct address *target = &engine->config.target;
+    int fd = engine_socket(&engine->config, 0);
+    if (fd < 0)
+        return fd;
+    at->fd = fd;
+    at->unsent_bytes = 0;
+    if (!self->stream) {
+        if (connect(fd, &target->u.any, target->length) < 0) {
+            int r = -errno;
+            engine->ops->disconnect(engine, channel);
+            return r;
+        }
+        arm_receive(self, channel);
+        return 1;
+    }
+    struct io_uring_sqe *sqe = next_entry(self, at);
+    io_uring_prep_connect(sqe, fd, &target->u.any, target->length);
+    io_uring_sqe_set_data64(sqe, tag_of(self, channel, KIND_CONNECT));
+    return 0;
+}
+
+static void uring_disconnect(struct engine *engine, uint32_t channel)
+{
+    struct uring_engine *self = downcast(engine);
+    struct channel *at = &self->channels[channel];
+    if (at->fd < 0)
+        return;
+    /* An entry not yet submitted names the descriptor: it must not meet
+     * another socket under the same number. */
+    if (self->ring_open && at->prepared == self->submission)
+        submit(self);
+    /* The armed receive holds the socket: close() alone would send no FIN. */
+    shutdown(at->fd, SHUT_RDWR);
+    close(at->fd);
+    at->fd = -1;
+    at->starved = false;
+    engine->generations[channel]++;
+}
+
+static void prepare_send(struct uring_engine *self, uint32_t channel)
+{
+    struct channel *at = &self->channels[channel];
+    struct io_uring_sqe *sqe = next_entry(self, at);
+    io_uring_prep_send(sqe, at->fd, at->unsent, at->unsent_bytes,
+                       MSG_NOSIGNAL | (self->stream ? MSG_WAITALL : 0));
+    io_uring_sqe_set_data64(sqe, tag_of(self, channel, KIND_SEND));
+    if (!self->stream)
+        sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+}
+
+static int uring_send(struct engine *engine, uint32_t channel, const void *data,
+                      size_t length_bytes)
+{
+    struct channel *at = &downcast(engine)->channels[channel];
+    at->unsent = data;
+    at->unsent_bytes = length_bytes;
+    prepare_send(downcast(engine), channel);
+    return 0;
+}
+
+static int fail(struct completion *out, int error)
+{
+    out->kind = COMPLETION_FAILED;
+    out->error = error;
+    return 1;
+}
+
+static int on_send(struct uring_engine *self, struct channel *at, int result,
+                   struct completion *out)
+{
+    if (result < 0)
+        return fail(out, result);
+    if (!self->stream)
+        return 0;
+    /* Short sends happen even with MSG_WAITALL. */
+    at->unsent += result;
+    at->unsent_bytes -= (size_t)result;
+    if (at->unsent_bytes > 0) {
+        prepare_send(self, out->channel);
+        return 0;
+    }
+    out->kind = COMPLETION_SENT;
+    return 1;
+}
+
+static void arm_starved(struct uring_engine *self)
+{
+    for (uint32_t i = 0; i < self->starved_count; i++) {
+        struct channel *at = &self->channels[self->starved[i]];
+        if (at->starved) /* not disconnected since */
+            arm_receive(self, self->starved[i]);
+    }
+    self->starved_count = 0;
+}
+
+static int on_receive(struct uring_engine *self, struct channel *at,
+                      const struct io_uring_cqe *cqe, struct completion *out)
+{
+    bool more = cqe->flags & IORING_CQE_F_MORE;
+    if (cqe->res == -ENOBUFS) {
+        /* Armed again when buffers are back: now it would fail again. */
+        at->starved = true;
+        self->starved[self->starved_count++] = out->channel;
+        if (self->starved_count == self->starved_max)
+            arm_starved(self);
+        return 0;
+    }
+    if (!more && cqe->res > 0)
+        arm_receive(self, out->channel); /* ended by a full queue, no error */
+    if (cqe->res < 0) {
+        if (!self->stream && !more) /* an ICMP error ends nothing for good */
+            arm_receive(self, out->channel);
+        return fail(out, cqe->res);
+    }
+    if (cqe->res == 0) {
+        out->kind = COMPLETION_CLOSED;
+        return 1;
+    }
+    out->kind = COMPLETION_RECEIVED;
+    out->buffer = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+    out->length_bytes = (size_t)cqe->res;
+    out->data = buffer_at(self, out->buffer);
+    if (out->length_bytes > self->buffer_bytes) {
+        out->length_bytes = self->buffer_bytes;
+        out->truncated = true;
+    }
+    return 1;
+}
+
+static int handle(struct uring_engine *self, const struct io_uring_cqe *cqe,
+                  struct completion *out)
+{
+    uint32_t channel = (uint32_t)(cqe->user_data >> 32);
+    struct channel *at = &self->channels[channel];
+    uint32_t generation = self->base.generations[channel];
+    *out = (struct completion){.channel = channel, .generation = generation};
+    if (at->fd < 0 || (cqe->user_data >> 8 & GENERATION_MASK) !=
+                          (generation & GENERATION_MASK)) {
+        /* Of an earlier connection: only its buffer matters. */
+        if (cqe->flags & IORING_CQE_F_BUFFER)
+            add_buffer(self, cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+        return 0;
+    }
+    switch ((enum kind)(cqe->user_data & 0xff)) {
+    case KIND_CONNECT:
+        if (cqe->res < 0)
+            return fail(out, cqe->res);
+        arm_receive(self, channel);
+        out->kind = COMPLETION_CONNECTED;
+        return 1;
+    case KIND_RECEIVE:
+        return on_receive(self, at, cqe, out);
+    case KIND_SEND:
+        return on_send(self, at, cqe->res, out);
+    }
+    return 0;
+}
+
+static int uring_wait(struct engine *engine, uint64_t timeout_ns,
+                      struct completion *out, int max)
+{
+    struct uring_engine *self = downcast(engine);
+    show_buffers(self);
+    if (self->starved_count > 0)
+        arm_starved(self);
+    struct __kernel_timespec timeout = {
+        .tv_sec = (long long)(timeout_ns / 1000000000),
+        .tv_nsec = (long long)(timeout_ns % 1000000000)};
+    struct io_uring_cqe *cqe;
+    int r =
+        io_uring_submit_and_wait_timeout(&self->ring, &cqe, 1, &timeout, NULL);
+    self->submission++;
+    if (r < 0 && r != -ETIME && r != -EINTR && r != -EAGAIN && r != -EBUSY)
+        return r;
+    int count = 0;
+    unsigned head;
+    unsigned seen = 0;
+    io_uring_for_each_cqe(&self->ring, head, cqe)
+    {
+        if (count == max)
+            break;
+        count += handle(self, cqe, &out[count]);
+        seen++;
+    }
+    io_uring_cq_advance(&self->ring, seen);
+    return count;
+}
+
+static void uring_give_back(struct engine *engine,
+                            const struct completion *completion)
+{
+    if (completion->kind == COMPLETION_RECEIVED)
+        add_buffer(downcast(engine), completion->buffer);
+}
+
+const struct engine_ops engine_uring = {
+    .name = "uring",
+    .open = uring_open,
+    .connect = uring_connect,
+    .send = uring_send,
+    .wait = uring_wait,
+    .give_back = uring_give_back,
+    .disconnect = uring_disconnect,
+    .close = uring_close,
+};

@@ -1,0 +1,179 @@
+/* sockbench-load: options -> plan -> run -> report. */
+#include "loadgen/measure/host.h"
+#include "loadgen/measure/report.h"
+#include "loadgen/plan.h"
+#include "loadgen/run.h"
+#include "loadgen/summary.h"
+#include "servers/cli/log.h"
+
+#include "build_facts.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void on_interrupt(int signal)
+{
+    (void)signal;
+    run_interrupt();
+}
+
+static void handle_signals(void)
+{
+    struct sigaction interrupt = {.sa_handler = on_interrupt,
+                                  .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &interrupt, NULL);
+    sigaction(SIGTERM, &interrupt, NULL);
+    /* Both are told by return values. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+/* A report that cannot be written is best known before the load. */
+static int check_output(const char *path)
+{
+    char *folder = strdup(path);
+    if (!folder)
+        return EXIT_FAILED;
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = '\0';
+    int r = access(slash ? folder : ".", W_OK) < 0 ? errno : 0;
+    free(folder);
+    if (r == 0)
+        return EXIT_PASS;
+    log_line("cannot write %s: %s", path, strerror(r));
+    return EXIT_USAGE;
+}
+
+/* Why nothing could start: the first fault of any connection. */
+static int explain_nothing(const struct plan *plan,
+                           const struct run_result *result)
+{
+    static const char *const why[FAULTS] = {
+        [FAULT_REFUSED] = "connection refused (does a server listen there?)",
+        [FAULT_RESET] = "connection reset",
+        [FAULT_CLOSED] = "the server closes every connection at once",
+        [FAULT_CONNECT_TIMEOUT] = "no answer within 3 s (is its accept queue "
+                                  "full?)",
+        [FAULT_NO_PORT] = "this client's ports are used up",
+        [FAULT_NO_DESCRIPTOR] = "this client's descriptors are used up",
+        [FAULT_OTHER] = "connection failed",
+    };
+    for (int i = 0; i < FAULTS; i++) {
+        if (result->total.connection_faults[i] > 0 && why[i]) {
+            log_line("cannot connect to %s: %s", plan->target_text, why[i]);
+            return EXIT_FAILED;
+        }
+    }
+    log_line("cannot connect to %s", plan->target_text);
+    return EXIT_FAILED;
+}
+
+static int publish(const struct plan *plan, const struct run_result *result,
+                   json_t *report)
+{
+    const struct load_options *options = &plan->options;
+    int code = summary_exit_code(report);
+    int r = 0;
+    if (options->output) {
+        r = report_write_file(report, options->output);
+        if (r < 0) {
+            log_line("cannot write %s: %s", options->output, strerror(-r));
+            code = EXIT_FAILED;
+        }
+    }
+    if (options->json) {
+        r = report_print(report, stdout);
+    } else {
+        summary_print(report, options->quiet, stdout);
+        r = fflush(stdout) != 0 || ferror(stdout) ? -errno : 0;
+    }
+    if (r < 0) {
+        log_line("cannot write to stdout: %s", strerror(-r));
+        code = EXIT_FAILED;
+    }
+    if (code == EXIT_INCONCLUSIVE) {
+        const json_t *reasons =
+            json_object_get(json_object_get(report, "verdict"), "reasons");
+        const char *first = json_string_value(json_array_get(reasons, 0));
+        log_line("%s: not a valid measurement: %s", plan->target_text,
+                 first ? first : "unknown");
+    }
+    return result->interrupted ? EXIT_INTERRUPTED : code;
+}
+
+static int measure(struct plan *plan, int argc, char **argv)
+{
+    const struct load_options *options = &plan->options;
+    struct run_result result;
+    json_t *before = host_state();
+    FILE *live = isatty(STDERR_FILENO) && !options->quiet && !options->json
+                     ? stderr
+                     : NULL;
+    int code;
+    int r = run(&plan->course, plan->cpus, live, &result);
+    if (r < 0 || (result.error < 0 && result.total.answered_total == 0)) {
+        log_line("cannot load %s: %s", plan->target_text,
+                 strerror(r < 0 ? -r : -result.error));
+        code = EXIT_FAILED;
+    } else if (plan->course.stream && result.total.flows_connected == 0 &&
+               !result.interrupted) {
+        code = explain_nothing(plan, &result);
+    } else {
+        json_t *report = summary_make(plan, &result, before, argc, argv);
+        before = NULL;
+        code = publish(plan, &result, report);
+        json_decref(report);
+    }
+    json_decref(before);
+    run_result_done(&result);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct load_options options = {0};
+    struct option_error error;
+    int operands;
+    log_open(argv[0]);
+    options_defaults(&load_option_table, &options);
+    /* getopt permutes argv: the report keeps what was typed. */
+    char **typed = calloc((size_t)argc + 1, sizeof *typed);
+    if (!typed)
+        return EXIT_FAILED;
+    memcpy(typed, argv, (size_t)argc * sizeof *typed);
+    int code = EXIT_USAGE;
+    struct plan plan = {0};
+    if (options_parse(&load_option_table, argc, argv, &options, &operands,
+                      &error) < 0) {
+        log_line("%s", error.text);
+    } else if (options.help) {
+        options_help(&load_option_table, log_program(), stdout);
+        code = fflush(stdout) == 0 ? EXIT_PASS : EXIT_FAILED;
+    } else if (options.version) {
+        printf("sockbench-load %s\n", BUILD_VERSION);
+        code = fflush(stdout) == 0 ? EXIT_PASS : EXIT_FAILED;
+    } else if (operands == argc) {
+        log_line("which server? Give an address such as tcp://127.0.0.1:7000 "
+                 "(see --help)");
+    } else if (argc - operands > 1) {
+        log_line("one address, not %d: '%s' is one too many", argc - operands,
+                 argv[operands + 1]);
+    } else if (!options.output ||
+               (code = check_output(options.output)) == EXIT_PASS) {
+        struct plan_error refused;
+        handle_signals();
+        if (plan_make(&plan, &options, argv[operands], &refused) < 0) {
+            log_line("%s", refused.text);
+            code = refused.exit_code;
+        } else {
+            code = measure(&plan, argc, typed);
+        }
+        plan_done(&plan);
+    }
+    free(typed);
+    return code;
+}

@@ -1,0 +1,169 @@
+#include "loadgen/payload.h"
+
+#include <string.h>
+
+const char *const payload_fault_names[PAYLOAD_FAULTS] = {
+    [PAYLOAD_OK] = "none",
+    [PAYLOAD_CONTENT] = "content",
+    [PAYLOAD_UNTRANSFORMED] = "untransformed",
+    [PAYLOAD_SEQUENCE] = "sequence",
+    [PAYLOAD_FLOW] = "flow",
+    [PAYLOAD_SHORT] = "short",
+    [PAYLOAD_LONG] = "long",
+    [PAYLOAD_FOREIGN] = "foreign",
+};
+
+#define MAGIC_BYTES 4u
+
+int payload_init(struct payload *payload, const struct service *service,
+                 uint64_t seed, uint32_t nonce, size_t message_bytes,
+                 bool verify)
+{
+    struct payload made = {.service = service,
+                           .nonce = nonce & FRAME_24_MASK,
+                           .message_bytes = message_bytes,
+                           .header_bytes = frame_header_bytes(message_bytes),
+                           .verify = verify};
+    int r = frame_body_init(&made.body, seed, made.nonce, message_bytes);
+    if (r == 0)
+        *payload = made;
+    return r;
+}
+
+void payload_done(struct payload *payload)
+{
+    frame_body_done(&payload->body);
+}
+
+/* Messages without a header cannot name their request, so all of a flow's are
+ * alike. */
+static size_t body_offset(const struct payload *payload, uint32_t flow,
+                          uint64_t sequence)
+{
+    return frame_body_offset(&payload->body, flow,
+                             payload->header_bytes ? sequence : 0);
+}
+
+void payload_write(const struct payload *payload, char type, uint32_t flow,
+                   uint64_t sequence, uint64_t time_ns, uint8_t *out)
+{
+    struct frame frame = {.type = type,
+                          .flags = FRAME_FLAG_BINARY,
+                          .length_bytes = (uint32_t)payload->message_bytes,
+                          .flow = flow,
+                          .sequence = sequence,
+                          .time_ns = time_ns & FRAME_TIME_MASK,
+                          .nonce = payload->nonce};
+    frame_encode(&frame, out);
+    size_t header = payload->header_bytes;
+    memcpy(out + header,
+           payload->body.plain + body_offset(payload, flow, sequence),
+           payload->message_bytes - header);
+}
+
+static const uint8_t *right_body(const struct payload *payload)
+{
+    return payload->service->transform ? payload->body.upper
+                                       : payload->body.plain;
+}
+
+bool payload_matches(const struct payload *payload, const uint8_t *request,
+                     uint32_t flow, uint64_t sequence, size_t offset,
+                     const uint8_t *reply, size_t n)
+{
+    if (!payload->verify)
+        return true;
+    if (!payload->service->transform)
+        return memcmp(request + offset, reply, n) == 0;
+    size_t header = payload->header_bytes;
+    for (; offset < header && n > 0 && offset < MAGIC_BYTES;
+         offset++, reply++, n--) {
+        uint8_t right = request[offset];
+        service_upper(&right, 1);
+        if (*reply != right)
+            return false;
+    }
+    if (offset < header && n > 0) {
+        size_t part = header - offset < n ? header - offset : n;
+        if (memcmp(request + offset, reply, part) != 0)
+            return false;
+        offset += part;
+        reply += part;
+        n -= part;
+    }
+    return n == 0 ||
+           memcmp(right_body(payload) + body_offset(payload, flow, sequence) +
+                      offset - header,
+                  reply, n) == 0;
+}
+
+enum payload_fault payload_explain(const struct payload *payload,
+                                   const uint8_t *request, uint32_t flow,
+                                   uint64_t sequence, size_t offset,
+                                   const uint8_t *reply, size_t n)
+{
+    struct frame frame;
+    if (offset == 0 && payload->header_bytes > 0) {
+        size_t have = n < payload->message_bytes ? n : payload->message_bytes;
+        enum frame_result r = frame_decode(reply, have, payload->nonce, &frame);
+        if (r == FRAME_OK && frame.flow != flow)
+            return PAYLOAD_FLOW;
+        if (r == FRAME_OK && frame.sequence != sequence)
+            return PAYLOAD_SEQUENCE;
+    }
+    if (payload->service->transform && memcmp(request + offset, reply, n) == 0)
+        return PAYLOAD_UNTRANSFORMED;
+    return PAYLOAD_CONTENT;
+}
+
+static enum payload_fault check_headerless(const struct payload *payload,
+                                           uint32_t flow, const uint8_t *reply,
+                                           size_t length_bytes)
+{
+    const uint8_t *body = right_body(payload) + body_offset(payload, flow, 0);
+    const uint8_t *plain = payload->body.plain + body_offset(payload, flow, 0);
+    if (length_bytes != payload->message_bytes)
+        return length_bytes < payload->message_bytes ? PAYLOAD_SHORT
+                                                     : PAYLOAD_LONG;
+    if (!payload->verify || memcmp(body, reply, length_bytes) == 0)
+        return PAYLOAD_OK;
+    return memcmp(plain, reply, length_bytes) == 0 ? PAYLOAD_UNTRANSFORMED
+                                                   : PAYLOAD_CONTENT;
+}
+
+enum payload_fault payload_check_datagram(const struct payload *payload,
+                                          uint32_t flow, const uint8_t *reply,
+                                          size_t length_bytes,
+                                          struct frame *ret_frame)
+{
+    size_t header = payload->header_bytes;
+    if (header == 0)
+        return check_headerless(payload, flow, reply, length_bytes);
+    struct frame frame;
+    enum frame_result r =
+        frame_decode(reply, length_bytes, payload->nonce, &frame);
+    if (r == FRAME_FOREIGN)
+        return PAYLOAD_FOREIGN;
+    if (r == FRAME_SHORT)
+        return PAYLOAD_SHORT;
+    if (r != FRAME_OK)
+        return PAYLOAD_CONTENT;
+    if (frame.flow != flow)
+        return PAYLOAD_FLOW;
+    if (length_bytes != payload->message_bytes)
+        return length_bytes < payload->message_bytes ? PAYLOAD_SHORT
+                                                     : PAYLOAD_LONG;
+    *ret_frame = frame;
+    if (!payload->verify)
+        return PAYLOAD_OK;
+    bool upper = payload->service->transform;
+    size_t at = body_offset(payload, flow, frame.sequence);
+    if (frame.upper == upper && memcmp(right_body(payload) + at, reply + header,
+                                       length_bytes - header) == 0)
+        return PAYLOAD_OK;
+    if (upper && !frame.upper &&
+        memcmp(payload->body.plain + at, reply + header,
+               length_bytes - header) == 0)
+        return PAYLOAD_UNTRANSFORMED;
+    return PAYLOAD_CONTENT;
+}

@@ -1,0 +1,250 @@
+#include "loadgen/plan.h"
+
+#include "servers/cli/cpuset.h"
+#include "servers/cli/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+#define DESCRIPTORS_BESIDE 32u /* standard streams, rings, epoll, files */
+#define DATAGRAM_BYTES_MAX 65507u
+#define BYTES_IN_FLIGHT_MAX (8ULL << 30)
+
+static int fail(struct plan_error *error, int exit_code, const char *format,
+                ...) __attribute__((format(printf, 3, 4)));
+
+static int fail(struct plan_error *error, int exit_code, const char *format,
+                ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error->text, sizeof error->text, format, arguments);
+    va_end(arguments);
+    error->exit_code = exit_code;
+    return -1;
+}
+
+static int check_target(struct plan *plan, struct plan_error *error)
+{
+    const char *why = NULL;
+    struct address *target = &plan->course.target;
+    if (address_parse(plan->target_text, target, &why) < 0)
+        return fail(error, EXIT_USAGE, "cannot load '%s': %s",
+                    plan->target_text, why);
+    if (target->u.any.sa_family != AF_UNIX && address_port(target) == 0)
+        return fail(error, EXIT_USAGE, "cannot load '%s': the port is 0",
+                    plan->target_text);
+    if (address_is_multicast_or_broadcast(target))
+        return fail(error, EXIT_USAGE,
+                    "cannot load '%s': multicast and broadcast are refused",
+                    plan->target_text);
+    if (!address_is_loopback(target))
+        return fail(error, EXIT_USAGE,
+                    "cannot load '%s': only loopback addresses and Unix "
+                    "sockets are loaded",
+                    plan->target_text);
+    return 0;
+}
+
+static int check_sizes(const struct plan *plan, struct plan_error *error)
+{
+    const struct load_options *o = &plan->options;
+    bool stream = plan->course.stream;
+    if (stream && o->size_bytes == 0)
+        return fail(error, EXIT_USAGE,
+                    "--size '0': a stream carries no empty requests (1 at "
+                    "least)");
+    if (!stream && o->size_bytes > DATAGRAM_BYTES_MAX)
+        return fail(error, EXIT_USAGE,
+                    "--size '%" PRIu64 "': a datagram holds %u bytes at most",
+                    o->size_bytes, DATAGRAM_BYTES_MAX);
+    if (!stream && o->reconnect_every > 0)
+        return fail(error, EXIT_USAGE,
+                    "--reconnect-every: datagrams have no "
+                    "connections");
+    if (o->duration_ns > 0 && o->requests > 0)
+        return fail(error, EXIT_USAGE,
+                    "--duration and --requests: one of the two");
+    if (o->threads > o->connections)
+        return fail(error, EXIT_USAGE,
+                    "--threads '%" PRIu64 "': more than the %" PRIu64
+                    " connections",
+                    o->threads, o->connections);
+    /* 4: the rings hold up to four times the depth. */
+    if (o->connections * o->pipeline * 4 * (o->size_bytes + 1) >
+        BYTES_IN_FLIGHT_MAX)
+        return fail(error, EXIT_USAGE,
+                    "--connections x --pipeline x --size: more than 2 GiB in "
+                    "flight");
+    return 0;
+}
+
+/* Raises the soft limit to the hard one, and says before the run what a run
+ * would die of. */
+static int check_descriptors(const struct plan *plan, struct plan_error *error)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 0;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    uint64_t needed = plan->options.connections + 2 * plan->options.threads +
+                      DESCRIPTORS_BESIDE;
+    if (limit.rlim_cur == RLIM_INFINITY || needed <= limit.rlim_cur)
+        return 0;
+    return fail(error, EXIT_IMPOSSIBLE,
+                "%" PRIu64 " connections need %" PRIu64 " descriptors, %" PRIu64
+                " are allowed (ulimit -Hn)",
+                plan->options.connections, needed, (uint64_t)limit.rlim_cur);
+}
+
+static int check_ports(const struct plan *plan, struct plan_error *error)
+{
+    if (plan->course.target.u.any.sa_family == AF_UNIX)
+        return 0;
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+    unsigned low = 32768;
+    unsigned high = 60999;
+    if (file) {
+        char line[64] = "";
+        char *end = line;
+        if (fgets(line, sizeof line, file)) {
+            low = (unsigned)strtoul(line, &end, 10);
+            high = (unsigned)strtoul(end, NULL, 10);
+        }
+        fclose(file);
+    }
+    uint64_t ports = high >= low ? high - low + 1 : 0;
+    if (plan->options.connections <= ports)
+        return 0;
+    return fail(error, EXIT_IMPOSSIBLE,
+                "%" PRIu64 " connections from one address need as many ports, "
+                "%" PRIu64 " are there (net.ipv4.ip_local_port_range)",
+                plan->options.connections, ports);
+}
+
+/* Whether a ring is granted is found by making one. */
+static int choose_engine(struct plan *plan, struct plan_error *error)
+{
+    const char *asked = plan->options.engine;
+    plan->course.engine = &engine_epoll;
+    if (asked && strcmp(asked, "epoll") == 0)
+        return 0;
+    if (plan->options.size_bytes == 0) {
+        const char *why = "a multishot receive takes an empty datagram for the "
+                          "end";
+        if (asked)
+            return fail(error, EXIT_USAGE, "--engine uring, --size 0: %s", why);
+        plan->engine_note = why;
+        return 0;
+    }
+    struct engine *engine = NULL;
+    struct engine_config config = {
+        .target = plan->course.target, .channels = 1, .message_bytes = 64};
+    int r = engine_uring.open(&engine, &config);
+    if (r == 0) {
+        engine_uring.close(engine);
+        plan->course.engine = &engine_uring;
+        return 0;
+    }
+    const char *cause =
+        r == -EPERM    ? "refused (kernel.io_uring_disabled, or seccomp as "
+                         "under Docker)"
+        : r == -ENOSYS ? "not in this kernel"
+        : r == -ENOMEM ? "locked memory is used up (ulimit -l)"
+        : r == -EINVAL ? "this kernel is older than 5.19"
+                       : strerror(-r);
+    if (asked)
+        return fail(error, EXIT_IMPOSSIBLE, "--engine uring: io_uring is %s",
+                    cause);
+    plan->engine_note = cause;
+    return 0;
+}
+
+static int choose_cpus(struct plan *plan, struct plan_error *error)
+{
+    uint32_t n = plan->course.threads;
+    plan->cpus = calloc(n, sizeof *plan->cpus);
+    if (!plan->cpus)
+        return fail(error, EXIT_FAILED, "out of memory");
+    cpu_set_t wanted;
+    cpu_set_t allowed;
+    for (uint32_t i = 0; i < n; i++)
+        plan->cpus[i] = -1;
+    if (!plan->options.cpus || cpuset_parse(plan->options.cpus, &wanted) < 0)
+        return 0;
+    int r = cpuset_allowed(&allowed);
+    cpu_set_t both;
+    CPU_AND(&both, &wanted, &allowed);
+    if (r == 0 && !CPU_EQUAL(&both, &wanted)) {
+        char text[256];
+        return fail(error, EXIT_IMPOSSIBLE,
+                    "--cpus '%s': only CPUs %s may be used here",
+                    plan->options.cpus,
+                    cpuset_format(&allowed, text, sizeof text));
+    }
+    for (uint32_t i = 0; i < n; i++)
+        plan->cpus[i] = cpuset_nth(&wanted, i);
+    return 0;
+}
+
+static void fill_course(struct plan *plan)
+{
+    const struct load_options *o = &plan->options;
+    struct course *course = &plan->course;
+    course->connections = (uint32_t)o->connections;
+    course->threads = (uint32_t)o->threads;
+    course->depth = (uint32_t)o->pipeline;
+    course->requests = o->requests;
+    course->warmup_ns = o->warmup_ns;
+    course->duration_ns = o->duration_ns;
+    course->timeout_ns = o->timeout_ns;
+    course->interval_ns = o->interval_ns;
+    course->reconnect_every = o->reconnect_every;
+    course->rcvbuf_bytes = o->rcvbuf_bytes;
+    course->sndbuf_bytes = o->sndbuf_bytes;
+    course->connect_rate_per_s = o->connect_rate_per_s;
+    course->nodelay = o->nodelay;
+}
+
+int plan_make(struct plan *plan, const struct load_options *options,
+              const char *target, struct plan_error *error)
+{
+    *plan = (struct plan){.options = *options, .target_text = target};
+    load_options_resolve(&plan->options);
+    if (check_target(plan, error) < 0)
+        return -1;
+    plan->course.stream = plan->course.target.socket_type == SOCK_STREAM;
+    if (check_sizes(plan, error) < 0 || check_descriptors(plan, error) < 0 ||
+        check_ports(plan, error) < 0 || choose_engine(plan, error) < 0 ||
+        choose_cpus(plan, error) < 0)
+        return -1;
+    fill_course(plan);
+    const struct service *service =
+        options->service ? service_find(options->service)
+                         : service_default(plan->course.target.socket_type);
+    uint32_t nonce = 0;
+    if (getrandom(&nonce, sizeof nonce, 0) != (ssize_t)sizeof nonce)
+        return fail(error, EXIT_FAILED, "no random numbers: %s",
+                    strerror(errno));
+    if (payload_init(&plan->course.payload, service, options->seed, nonce,
+                     options->size_bytes, !options->no_verify) < 0)
+        return fail(error, EXIT_FAILED, "out of memory");
+    return 0;
+}
+
+void plan_done(struct plan *plan)
+{
+    payload_done(&plan->course.payload);
+    free(plan->cpus);
+    plan->cpus = NULL;
+}

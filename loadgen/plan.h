@@ -1,0 +1,29 @@
+/*
+ * From what the user asked to what will be run: names resolved, limits checked
+ * before the first packet, the engine chosen.
+ */
+#ifndef SOCKBENCH_LOADGEN_PLAN_H
+#define SOCKBENCH_LOADGEN_PLAN_H
+
+#include "loadgen/options.h"
+#include "loadgen/worker.h"
+
+struct plan {
+    struct load_options options;
+    const char *target_text; /* as typed */
+    const char *engine_note; /* why the engine is not the default, or NULL */
+    struct course course;
+    int *cpus; /* of each thread, or -1 */
+};
+
+struct plan_error {
+    int exit_code; /* EXIT_USAGE, EXIT_IMPOSSIBLE or EXIT_FAILED */
+    char text[320];
+};
+
+/* 0, or -1 with *error filled. Released by plan_done either way. */
+int plan_make(struct plan *plan, const struct load_options *options,
+              const char *target, struct plan_error *error);
+void plan_done(struct plan *plan);
+
+#endif

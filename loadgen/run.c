@@ -1,0 +1,181 @@
+#include "loadgen/run.h"
+
+#include "loadgen/measure/clock.h"
+#include "servers/cli/units.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TICK_NS (20 * NS_PER_MS)
+
+static volatile sig_atomic_t interrupted;
+
+void run_interrupt(void)
+{
+    interrupted = 1;
+}
+
+struct crew {
+    struct course *course;
+    struct worker *workers;
+    struct tally *tallies;
+    pthread_t *threads;
+    bool *joined;
+    uint32_t started;
+};
+
+static int crew_start(struct crew *crew, const int *cpus)
+{
+    struct course *course = crew->course;
+    uint32_t n = course->threads;
+    crew->workers = calloc(n, sizeof *crew->workers);
+    crew->tallies = calloc(n, sizeof *crew->tallies);
+    crew->threads = calloc(n, sizeof *crew->threads);
+    crew->joined = calloc(n, sizeof *crew->joined);
+    if (!crew->workers || !crew->tallies || !crew->threads || !crew->joined)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        crew->workers[i] = (struct worker){.course = course,
+                                           .index = i,
+                                           .cpu = cpus[i],
+                                           .tally = &crew->tallies[i]};
+        int r = pthread_create(&crew->threads[i], NULL, worker_run,
+                               &crew->workers[i]);
+        if (r != 0)
+            return -r;
+        crew->started++;
+    }
+    return 0;
+}
+
+static uint32_t workers_alive(struct crew *crew)
+{
+    uint32_t alive = 0;
+    for (uint32_t i = 0; i < crew->started; i++) {
+        if (!crew->joined[i])
+            crew->joined[i] = pthread_tryjoin_np(crew->threads[i], NULL) == 0;
+        alive += !crew->joined[i];
+    }
+    return alive;
+}
+
+static void live_line(FILE *live, const struct course *course, uint64_t now,
+                      uint64_t answered_before)
+{
+    uint64_t answered =
+        atomic_load_explicit(&course->answered, memory_order_relaxed);
+    double since = ((double)now - (double)course->begin_ns) / 1e9;
+    bool warming = now < course->begin_ns + course->warmup_ns;
+    char count[UNITS_TEXT_MAX];
+    fprintf(live, "\r%6.1f s  %12s replies/s %s  ", since,
+            units_format_count(answered - answered_before, count),
+            warming ? "(warm-up)" : "         ");
+    fflush(live);
+}
+
+/* Waits for the workers: a line a second, Ctrl-C, and nothing moving. */
+static void watch(struct crew *crew, FILE *live, struct run_result *result)
+{
+    struct course *course = crew->course;
+    uint64_t next_line_ns = course->begin_ns + NS_PER_S;
+    uint64_t answered = 0;
+    uint64_t patience_ns = course->timeout_ns + NS_PER_S;
+    bool stopping = false;
+    for (;;) {
+        struct timespec tick = {.tv_nsec = (long)TICK_NS};
+        nanosleep(&tick, NULL);
+        uint64_t now = clock_now_ns();
+        if (live && now >= next_line_ns) {
+            live_line(live, course, now, answered);
+            answered =
+                atomic_load_explicit(&course->answered, memory_order_relaxed);
+            next_line_ns += NS_PER_S;
+        }
+        uint64_t last =
+            atomic_load_explicit(&course->last_answer_ns, memory_order_relaxed);
+        if (!stopping && interrupted) {
+            result->interrupted = true;
+            result->reason = "interrupted";
+            stopping = true;
+        } else if (!stopping && now > last && now - last > patience_ns) {
+            result->reason =
+                "no reply for longer than the timeout and a second";
+            stopping = true;
+        }
+        if (stopping)
+            atomic_store_explicit(&course->stop, true, memory_order_relaxed);
+        if (workers_alive(crew) == 0)
+            break;
+    }
+    if (live)
+        fprintf(live, "\r%60s\r", "");
+}
+
+static int collect(struct crew *crew, struct run_result *result)
+{
+    result->complete = true;
+    for (uint32_t i = 0; i < crew->started; i++) {
+        const struct worker *worker = &crew->workers[i];
+        result->threads[i] =
+            (struct run_thread){worker->cpu, crew->tallies[i].cpu_window_ns};
+        if (worker->error < 0 && result->error == 0)
+            result->error = worker->error;
+        if (worker->end.early || worker->error < 0)
+            result->complete = false;
+        int r = tally_add(&result->total, &crew->tallies[i]);
+        if (r < 0)
+            return r;
+    }
+    if (!result->complete && !result->reason)
+        result->reason =
+            result->error ? "a thread could not run" : "no connection was left";
+    return 0;
+}
+
+int run(struct course *course, const int *cpus, FILE *live,
+        struct run_result *ret)
+{
+    struct crew crew = {.course = course};
+    *ret = (struct run_result){0};
+    ret->threads = calloc(course->threads, sizeof *ret->threads);
+    if (!ret->threads)
+        return -ENOMEM;
+    atomic_init(&course->stop, false);
+    atomic_init(&course->answered, 0);
+    course->epoch_ns = clock_now_ns();
+    pthread_barrier_init(&course->connected, NULL, course->threads + 1);
+    pthread_barrier_init(&course->go, NULL, course->threads + 1);
+    int r = crew_start(&crew, cpus);
+    /* Those that did start wait at a barrier that will never fill, and use what
+     * they were given until the program ends. */
+    if (r < 0 && crew.started > 0)
+        return r;
+    if (r < 0)
+        goto out;
+    pthread_barrier_wait(&course->connected);
+    course->begin_ns = clock_now_ns();
+    atomic_init(&course->last_answer_ns, course->begin_ns);
+    pthread_barrier_wait(&course->go);
+    watch(&crew, live, ret);
+    r = collect(&crew, ret);
+    pthread_barrier_destroy(&course->connected);
+    pthread_barrier_destroy(&course->go);
+out:
+    for (uint32_t i = 0; crew.tallies && i < course->threads; i++)
+        tally_done(&crew.tallies[i]);
+    free(crew.workers);
+    free(crew.tallies);
+    free(crew.threads);
+    free(crew.joined);
+    return r;
+}
+
+void run_result_done(struct run_result *result)
+{
+    tally_done(&result->total);
+    free(result->threads);
+    result->threads = NULL;
+}

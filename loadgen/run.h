@@ -1,0 +1,40 @@
+/*
+ * One run: threads that start together, a live line, a watchdog, and the sum of
+ * what they counted.
+ */
+#ifndef SOCKBENCH_LOADGEN_RUN_H
+#define SOCKBENCH_LOADGEN_RUN_H
+
+#include "loadgen/tally.h"
+#include "loadgen/worker.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct run_thread {
+    int cpu; /* -1: not pinned */
+    uint64_t cpu_window_ns;
+};
+
+struct run_result {
+    struct tally total;
+    struct run_thread *threads; /* course.threads of them */
+    bool complete;
+    bool interrupted;   /* by a signal */
+    const char *reason; /* why it is not complete; static text */
+    int error;          /* -errno of a thread that could not run */
+};
+
+/*
+ * Runs the course (all but its barriers and times filled in). cpus[i] is the
+ * CPU of thread i, or -1. live: where to write a line a second, or NULL. 0 or
+ * -errno when nothing could start; release with run_result_done either way.
+ */
+int run(struct course *course, const int *cpus, FILE *live,
+        struct run_result *ret);
+void run_result_done(struct run_result *result);
+
+/* From a signal handler: the run in progress ends, and is kept. */
+void run_interrupt(void);
+
+#endif

@@ -1,0 +1,155 @@
+#include "loadgen/tally.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const fault_names[FAULTS] = {
+    [FAULT_REFUSED] = "refused",
+    [FAULT_RESET] = "reset",
+    [FAULT_CLOSED] = "closed",
+    [FAULT_CONNECT_TIMEOUT] = "connect_timeout",
+    [FAULT_NO_PORT] = "no_port",
+    [FAULT_NO_DESCRIPTOR] = "no_descriptor",
+    [FAULT_WOULD_BLOCK] = "would_block",
+    [FAULT_TOO_BIG] = "too_big",
+    [FAULT_CONTENT] = "content",
+    [FAULT_OTHER] = "other",
+};
+
+enum fault fault_of_errno(int error)
+{
+    switch (-error) {
+    case ECONNREFUSED:
+    case ENOENT:
+        return FAULT_REFUSED;
+    case ECONNRESET:
+    case EPIPE:
+    case ECONNABORTED:
+        return FAULT_RESET;
+    case ETIMEDOUT:
+        return FAULT_CONNECT_TIMEOUT;
+    case EADDRNOTAVAIL:
+        return FAULT_NO_PORT;
+    case EMFILE:
+    case ENFILE:
+        return FAULT_NO_DESCRIPTOR;
+    case EAGAIN:
+    case ENOBUFS:
+        return FAULT_WOULD_BLOCK;
+    case EMSGSIZE:
+        return FAULT_TOO_BIG;
+    default:
+        return FAULT_OTHER;
+    }
+}
+
+static void accounting_add(struct accounting *into,
+                           const struct accounting *from)
+{
+    into->scheduled += from->scheduled;
+    into->skipped += from->skipped;
+    into->sent += from->sent;
+    into->ok += from->ok;
+    into->error += from->error;
+    into->timeout += from->timeout;
+    into->unfinished += from->unfinished;
+    for (int i = 0; i < FAULTS; i++)
+        into->errors[i] += from->errors[i];
+    if (from->oldest_unfinished_ns > into->oldest_unfinished_ns)
+        into->oldest_unfinished_ns = from->oldest_unfinished_ns;
+}
+
+/* The window of several threads: from the first that began to the last that
+ * ended. */
+static void window_add(struct tally *into, const struct tally *from)
+{
+    if (from->window_begin_ns != 0 &&
+        (into->window_begin_ns == 0 ||
+         from->window_begin_ns < into->window_begin_ns))
+        into->window_begin_ns = from->window_begin_ns;
+    if (from->window_end_ns > into->window_end_ns)
+        into->window_end_ns = from->window_end_ns;
+    if (from->drain_end_ns > into->drain_end_ns)
+        into->drain_end_ns = from->drain_end_ns;
+}
+
+/* into->slice + from->slice through one histogram. */
+static int slice_add(struct hist_slice *into, const struct hist_slice *from,
+                     struct hist *scratch)
+{
+    hist_reset(scratch);
+    hist_add_slice(scratch, into);
+    hist_add_slice(scratch, from);
+    struct hist_slice sum;
+    int r = hist_pack(scratch, NULL, &sum);
+    if (r < 0)
+        return r;
+    hist_slice_done(into);
+    *into = sum;
+    return 0;
+}
+
+static int intervals_add(struct tally *into, const struct tally *from)
+{
+    if (from->intervals_count > into->intervals_count) {
+        struct interval *grown = realloc(
+            into->intervals, from->intervals_count * sizeof *into->intervals);
+        if (!grown)
+            return -ENOMEM;
+        memset(grown + into->intervals_count, 0,
+               (from->intervals_count - into->intervals_count) * sizeof *grown);
+        into->intervals = grown;
+        into->intervals_count = from->intervals_count;
+    }
+    struct hist *scratch = malloc(sizeof *scratch);
+    int r = scratch ? 0 : -ENOMEM;
+    for (uint64_t i = 0; r == 0 && i < from->intervals_count; i++) {
+        into->intervals[i].completed += from->intervals[i].completed;
+        into->intervals[i].errors += from->intervals[i].errors;
+        r = slice_add(&into->intervals[i].response,
+                      &from->intervals[i].response, scratch);
+    }
+    free(scratch);
+    return r;
+}
+
+int tally_add(struct tally *into, const struct tally *from)
+{
+    accounting_add(&into->accounting, &from->accounting);
+    hist_add(&into->response, &from->response);
+    hist_add(&into->connect, &from->connect);
+    window_add(into, from);
+    into->window_completed += from->window_completed;
+    into->window_tx_bytes += from->window_tx_bytes;
+    into->window_rx_bytes += from->window_rx_bytes;
+    into->cpu_window_ns += from->cpu_window_ns;
+    into->answered_total += from->answered_total;
+    into->flows_offered += from->flows_offered;
+    into->flows_connected += from->flows_connected;
+    into->flows_served += from->flows_served;
+    into->flows_unserved += from->flows_unserved;
+    into->connections_opened += from->connections_opened;
+    for (int i = 0; i < FAULTS; i++)
+        into->connection_faults[i] += from->connection_faults[i];
+    for (int i = 0; i < PAYLOAD_FAULTS; i++)
+        into->content_faults[i] += from->content_faults[i];
+    into->udp.sent += from->udp.sent;
+    into->udp.unique += from->udp.unique;
+    into->udp.late += from->udp.late;
+    into->udp.duplicate += from->udp.duplicate;
+    into->udp.reordered += from->udp.reordered;
+    into->udp.ancient += from->udp.ancient;
+    into->udp.foreign += from->udp.foreign;
+    into->udp.corrupt += from->udp.corrupt;
+    return intervals_add(into, from);
+}
+
+void tally_done(struct tally *tally)
+{
+    for (uint64_t i = 0; i < tally->intervals_count; i++)
+        hist_slice_done(&tally->intervals[i].response);
+    free(tally->intervals);
+    tally->intervals = NULL;
+    tally->intervals_count = 0;
+}

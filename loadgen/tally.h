@@ -1,0 +1,93 @@
+/*
+ * Everything that one thread counts, and the sum of several. A request is
+ * counted in the account of the phase in which it was scheduled, wherever it
+ * ends; throughput counts completions inside the window.
+ */
+#ifndef SOCKBENCH_LOADGEN_TALLY_H
+#define SOCKBENCH_LOADGEN_TALLY_H
+
+#include "loadgen/measure/hist.h"
+#include "loadgen/payload.h"
+
+#include <stdint.h>
+
+/* Why a request, or a connection, came to nothing. */
+enum fault {
+    FAULT_REFUSED,         /* nobody listens there */
+    FAULT_RESET,           /* RST from the server */
+    FAULT_CLOSED,          /* FIN from the server before the reply */
+    FAULT_CONNECT_TIMEOUT, /* no answer to SYN, or a full accept queue */
+    FAULT_NO_PORT,         /* the client's ports are used up (EADDRNOTAVAIL) */
+    FAULT_NO_DESCRIPTOR,   /* EMFILE, ENFILE */
+    FAULT_WOULD_BLOCK,     /* the client's own send buffer is full */
+    FAULT_TOO_BIG,         /* EMSGSIZE */
+    FAULT_CONTENT,         /* the reply's bytes are wrong; see payload_fault */
+    FAULT_OTHER,
+    FAULTS,
+};
+
+extern const char *const fault_names[FAULTS];
+
+enum fault fault_of_errno(int error); /* negative errno */
+
+/* scheduled = sent + skipped; sent = ok + error + timeout + unfinished. */
+struct accounting {
+    uint64_t scheduled;
+    uint64_t skipped;
+    uint64_t sent;
+    uint64_t ok;
+    uint64_t error;
+    uint64_t timeout;
+    uint64_t unfinished;
+    uint64_t errors[FAULTS]; /* of `error`, by cause */
+    uint64_t oldest_unfinished_ns;
+};
+
+struct interval {
+    uint64_t completed;
+    uint64_t errors;
+    struct hist_slice response;
+};
+
+struct tally {
+    struct accounting accounting; /* requests scheduled in the window */
+    struct hist response;
+    struct hist connect;
+
+    /* Completions between the window's begin and end. */
+    uint64_t window_completed;
+    uint64_t window_tx_bytes;
+    uint64_t window_rx_bytes;
+    uint64_t window_begin_ns; /* of the run's clock; 0: never reached */
+    uint64_t window_end_ns;
+    uint64_t drain_end_ns;
+    uint64_t cpu_window_ns; /* of this thread, inside the window */
+    int cpu;                /* the one it was pinned to, or -1 */
+
+    uint64_t answered_total; /* warm-up and drain included */
+
+    /* Connections. */
+    uint64_t flows_offered;
+    uint64_t flows_connected;
+    uint64_t flows_served;
+    uint64_t flows_unserved;
+    uint64_t connections_opened;
+    uint64_t connection_faults[FAULTS]; /* events, not requests */
+
+    uint64_t content_faults[PAYLOAD_FAULTS]; /* replies, any phase */
+
+    /* Datagrams of the window's requests. */
+    struct {
+        uint64_t sent, unique, late, duplicate, reordered, ancient;
+        uint64_t foreign, corrupt;
+    } udp;
+
+    struct interval *intervals;
+    uint64_t intervals_count;
+};
+
+/* Adds everything; intervals by index. 0 or -ENOMEM. */
+int tally_add(struct tally *into, const struct tally *from);
+void tally_done(struct tally *tally);
+
+#endif

@@ -1,0 +1,220 @@
+#include "loadgen/summary.h"
+
+#include "servers/cli/units.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+/* The report as a person reads it, from its JSON and nothing else. */
+
+static const json_t *at(const json_t *object, const char *path)
+{
+    char key[64];
+    while (object && *path) {
+        size_t length = strcspn(path, ".");
+        snprintf(key, sizeof key, "%.*s", (int)length, path);
+        object = json_object_get(object, key);
+        path += length + (path[length] == '.');
+    }
+    return object;
+}
+
+static uint64_t count_at(const json_t *object, const char *path)
+{
+    return (uint64_t)json_integer_value(at(object, path));
+}
+
+static double real_at(const json_t *object, const char *path)
+{
+    return json_number_value(at(object, path));
+}
+
+static const char *text_at(const json_t *object, const char *path)
+{
+    const char *text = json_string_value(at(object, path));
+    return text ? text : "-";
+}
+
+static char *rounded(double value, char text[static UNITS_TEXT_MAX])
+{
+    return units_format_count(value > 0 ? (uint64_t)(value + 0.5) : 0, text);
+}
+
+/* The duration at q of a histogram, or "-" where it was not given. */
+static const char *quantile(const json_t *hist, double q,
+                            char text[static UNITS_TEXT_MAX])
+{
+    size_t i;
+    const json_t *row;
+    json_array_foreach(json_object_get(hist, "quantiles"), i, row)
+    {
+        double its = json_number_value(json_object_get(row, "q"));
+        if (its > q - 1e-9 && its < q + 1e-9)
+            return units_format_duration(count_at(row, "value_ns"), text);
+    }
+    return "-";
+}
+
+static void print_summary(const json_t *report, FILE *out)
+{
+    char a[UNITS_TEXT_MAX];
+    char b[UNITS_TEXT_MAX];
+    char c[UNITS_TEXT_MAX];
+    char d[UNITS_TEXT_MAX];
+    const json_t *load = at(report, "load");
+    bool datagrams = strcmp(text_at(report, "target.transport"), "stream") != 0;
+    uint64_t every = count_at(load, "reconnect_every");
+    char reuse[64] = "";
+    if (every == 1)
+        snprintf(reuse, sizeof reuse, ", one request a connection");
+    else if (every > 1)
+        snprintf(reuse, sizeof reuse, ", %llu requests a connection",
+                 (unsigned long long)every);
+    fprintf(out, "%s %s: %s %s%s, %s, %llu in flight each%s, closed loop, %s\n",
+            text_at(report, "target.address"),
+            text_at(report, "server.service"),
+            units_format_count(count_at(load, "connections"), a),
+            datagrams ? "flow" : "connection",
+            count_at(load, "connections") == 1 ? "" : "s",
+            units_format_bytes(count_at(load, "size_bytes"), b),
+            (unsigned long long)count_at(load, "pipeline"), reuse,
+            text_at(load, "engine"));
+    const json_t *response = at(report, "latency.response");
+    fprintf(out, "%s requests/s over %s, round trip p50 %s, p99 %s",
+            rounded(real_at(report, "throughput.requests_per_s"), a),
+            units_format_duration(count_at(report, "window.length_ns"), b),
+            quantile(response, 0.5, c), quantile(response, 0.99, d));
+    uint64_t served = count_at(load, "flows.served");
+    uint64_t offered = count_at(load, "flows.offered");
+    if (served < offered)
+        fprintf(out, " -- %llu of %llu served", (unsigned long long)served,
+                (unsigned long long)offered);
+    fputc('\n', out);
+}
+
+static void print_row(const json_t *report, const char *name, const char *path,
+                      FILE *out)
+{
+    const json_t *hist = at(report, path);
+    if (!json_is_object(hist))
+        return;
+    char text[6][UNITS_TEXT_MAX];
+    fprintf(
+        out, "  %-11s %10s %10s %10s %10s %10s %10s %12s\n", name,
+        units_format_duration(count_at(hist, "min_ns"), text[0]),
+        quantile(hist, 0.5, text[1]), quantile(hist, 0.9, text[2]),
+        quantile(hist, 0.99, text[3]), quantile(hist, 0.999, text[4]),
+        units_format_duration(count_at(hist, "max_ns"), text[5]),
+        units_format_count(count_at(hist, "count"), (char[UNITS_TEXT_MAX]){0}));
+}
+
+static void print_accounting(const json_t *report, FILE *out)
+{
+    static const char *const names[] = {"sent",    "ok",         "error",
+                                        "timeout", "unfinished", "skipped"};
+    fputs("\n  requests   ", out);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[64];
+        char text[UNITS_TEXT_MAX];
+        snprintf(path, sizeof path, "accounting.%s", names[i]);
+        fprintf(out, "%s%s %s", i ? ", " : " ", names[i],
+                units_format_count(count_at(report, path), text));
+    }
+    fputc('\n', out);
+    if (!json_is_null(at(report, "accounting.oldest_unfinished_ns"))) {
+        char text[UNITS_TEXT_MAX];
+        fprintf(out, "              the oldest unfinished one had waited %s\n",
+                units_format_duration(
+                    count_at(report, "accounting.oldest_unfinished_ns"), text));
+    }
+    const char *key;
+    json_t *value;
+    void *errors = (void *)(uintptr_t)at(report, "accounting.errors");
+    json_object_foreach((json_t *)errors, key, value)
+    {
+        if (json_integer_value(value) > 0)
+            fprintf(out, "              %s: %lld\n", key,
+                    (long long)json_integer_value(value));
+    }
+    const json_t *flows = at(report, "load.flows");
+    char a[UNITS_TEXT_MAX];
+    fprintf(out, "  flows       offered %s, ",
+            units_format_count(count_at(flows, "offered"), a));
+    fprintf(out, "connected %s, ",
+            units_format_count(count_at(flows, "connected"), a));
+    fprintf(out, "served %s\n",
+            units_format_count(count_at(flows, "served"), a));
+}
+
+static void print_udp(const json_t *report, FILE *out)
+{
+    static const char *const names[] = {"sent",    "received",  "lost",
+                                        "late",    "duplicate", "reordered",
+                                        "foreign", "corrupt"};
+    const json_t *udp = at(report, "udp");
+    if (!json_is_object(udp))
+        return;
+    fputs("  datagrams  ", out);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char text[UNITS_TEXT_MAX];
+        fprintf(out, "%s%s %s", i ? ", " : " ", names[i],
+                units_format_count(count_at(udp, names[i]), text));
+    }
+    fputc('\n', out);
+    if (strcmp(text_at(udp, "loss_known_by"), "count") == 0)
+        fputs("              below 20 bytes a datagram carries no number: loss "
+              "is known by\n              count, order and duplicates are not "
+              "seen\n",
+              out);
+}
+
+static void print_evidence(const json_t *report, FILE *out)
+{
+    char a[UNITS_TEXT_MAX];
+    char b[UNITS_TEXT_MAX];
+    fprintf(out, "  generator   %s ns of CPU a request",
+            rounded(real_at(report, "generator.cpu_ns_per_request"), a));
+    double busiest = 0;
+    size_t i;
+    const json_t *row;
+    json_array_foreach(at(report, "generator.threads"), i, row)
+    {
+        double busy = real_at(row, "busy_ratio");
+        busiest = busy > busiest ? busy : busiest;
+    }
+    fprintf(out, ", busy %.2f of the window, ceiling %s requests/s\n", busiest,
+            rounded(real_at(report, "generator.ceiling_per_s"), b));
+    if (!json_is_true(at(report, "load.verified")))
+        fputs("  content     not checked (--no-verify)\n", out);
+    else if (strcmp(text_at(report, "load.frame"), "none") == 0)
+        fputs("  content     every byte checked; below 20 bytes a request has "
+              "no number,\n              so a reply to the wrong request is "
+              "not seen\n",
+              out);
+    else
+        fputs("  content     every byte of every reply checked\n", out);
+}
+
+static void print_verdict(const json_t *report, FILE *out)
+{
+    fprintf(out, "  verdict     %s\n", text_at(report, "verdict.status"));
+    size_t i;
+    const json_t *reason;
+    json_array_foreach(at(report, "verdict.reasons"), i, reason)
+        fprintf(out, "              %s\n", json_string_value(reason));
+}
+
+void summary_print(const json_t *report, bool brief, FILE *out)
+{
+    print_summary(report, out);
+    if (brief)
+        return;
+    fprintf(out, "\n  %-11s %10s %10s %10s %10s %10s %10s %12s\n", "latency",
+            "min", "p50", "p90", "p99", "p99.9", "max", "samples");
+    print_row(report, "round trip", "latency.response", out);
+    print_row(report, "connect", "latency.connect", out);
+    print_accounting(report, out);
+    print_udp(report, out);
+    print_evidence(report, out);
+    print_verdict(report, out);
+}

@@ -1,0 +1,64 @@
+/*
+ * One thread of the generator: its share of the flows, its engine, and the loop
+ * that makes requests, takes completions and gives up what waits too long.
+ */
+#ifndef SOCKBENCH_LOADGEN_WORKER_H
+#define SOCKBENCH_LOADGEN_WORKER_H
+
+#include "loadgen/engine.h"
+#include "loadgen/payload.h"
+#include "loadgen/tally.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What every worker of a run shares; written before they start, but for the
+ * atomics. */
+struct course {
+    struct address target;
+    const struct engine_ops *engine;
+    struct payload payload;
+    uint32_t connections;
+    uint32_t threads;
+    uint32_t depth;    /* requests in flight per flow */
+    uint64_t requests; /* -n, or 0 */
+    uint64_t warmup_ns;
+    uint64_t duration_ns; /* 0 with -n */
+    uint64_t timeout_ns;
+    uint64_t interval_ns;
+    uint64_t reconnect_every;
+    uint64_t rcvbuf_bytes, sndbuf_bytes;
+    double connect_rate_per_s;
+    bool nodelay;
+    bool stream;
+
+    uint64_t epoch_ns; /* when the run's clock began: the zero of frames */
+    pthread_barrier_t connected; /* every worker and the caller */
+    pthread_barrier_t go;
+    uint64_t begin_ns; /* of the warm-up; set between the two barriers */
+    atomic_bool stop;  /* end now, as after Ctrl-C */
+    _Atomic uint64_t answered; /* for the live line and the watchdog */
+    _Atomic uint64_t last_answer_ns;
+};
+
+/* Why a worker ended before its time; texts for people. */
+struct worker_end {
+    bool early;
+    const char *reason; /* static, or NULL */
+};
+
+struct worker {
+    struct course *course;
+    uint32_t index;
+    int cpu; /* to pin to, or -1 */
+    struct tally *tally;
+    struct worker_end end;
+    int error; /* -errno when it could not run */
+};
+
+/* A thread's start routine; the argument is a struct worker. */
+void *worker_run(void *worker);
+
+#endif
