@@ -115,6 +115,7 @@ static void count_flows(const json_t *reports, struct summary *summary)
 {
     size_t i;
     json_t *report;
+    bool first = true;
     json_array_foreach(reports, i, report)
     {
         double offered =
@@ -123,8 +124,9 @@ static void count_flows(const json_t *reports, struct summary *summary)
         if (isnan(offered) || isnan(served))
             continue;
         summary->flows_offered = (uint64_t)offered;
-        if (i == 0 || (uint64_t)served < summary->flows_served)
+        if (first || (uint64_t)served < summary->flows_served)
             summary->flows_served = (uint64_t)served;
+        first = false;
     }
 }
 

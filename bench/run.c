@@ -191,7 +191,7 @@ static int print_plan(const struct work *work)
 {
     for (size_t i = 0; i < work->slot_count; i++)
         printf("%s\n", work->matrix.cells[work->slots[i].cell].key);
-    return EXIT_PASS;
+    return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_PASS : EXIT_FAILED;
 }
 
 /* mkdir -p. 0 or -errno. */

@@ -1,0 +1,128 @@
+/* The smaller pure parts of the bench: argv, layout, /proc/net lines. */
+#include "bench/argv.h"
+#include "bench/layout.h"
+#include "bench/listening.h"
+
+#include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+Test(argv, placeholders_are_filled_and_other_braces_stay)
+{
+    static const char *const names[] = {"port", "host", NULL};
+    static const char *const values[] = {"7000", "::1"};
+    struct argv argv = {0};
+    argv_add_filled(&argv, "{port}", names, values);
+    argv_add_filled(&argv, "[{host}]:{port}{port}", names, values);
+    argv_add_filled(&argv, "{\"a\": {x} {por", names, values);
+    argv_add_filled(&argv, "", names, values);
+    argv_add_option(&argv, "size", "64");
+    cr_assert_eq(argv.count, 6);
+    cr_expect_str_eq(argv.words[0], "7000");
+    cr_expect_str_eq(argv.words[1], "[::1]:70007000");
+    cr_expect_str_eq(argv.words[2], "{\"a\": {x} {por");
+    cr_expect_str_eq(argv.words[3], "");
+    cr_expect_str_eq(argv.words[4], "--size");
+    cr_expect_null(argv.words[6]);
+    cr_expect_not(argv.failed);
+    argv_done(&argv);
+    cr_expect_eq(argv.count, 0);
+}
+
+Test(argv, too_many_words_are_noticed)
+{
+    struct argv argv = {0};
+    for (int i = 0; i < ARGV_MAX; i++)
+        argv_add(&argv, "x");
+    cr_expect_not(argv.failed);
+    argv_add(&argv, "x");
+    cr_expect(argv.failed);
+    argv_done(&argv);
+}
+
+static cpu_set_t cpus(int first, int second)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)first, &set);
+    CPU_SET((size_t)second, &set);
+    return set;
+}
+
+Test(layout, split_takes_the_first_two_that_are_allowed)
+{
+    struct layout layout = {.kind = LAYOUT_SPLIT};
+    cpu_set_t allowed = cpus(3, 5);
+    cr_expect_null(layout_settle(&layout, &allowed));
+    cr_expect_str_eq(layout.server_cpus, "3");
+    cr_expect_str_eq(layout.generator_cpus, "5");
+    cr_expect(layout_is_apart(&layout));
+    cr_expect_str_eq(layout_name(&layout), "split");
+}
+
+Test(layout, shared_takes_one_and_split_needs_two)
+{
+    struct layout layout = {.kind = LAYOUT_SHARED};
+    cpu_set_t allowed = cpus(3, 3);
+    cr_expect_null(layout_settle(&layout, &allowed));
+    cr_expect_str_eq(layout.generator_cpus, "3");
+    cr_expect_not(layout_is_apart(&layout));
+    layout.kind = LAYOUT_SPLIT;
+    cr_expect_not_null(layout_settle(&layout, &allowed));
+}
+
+Test(layout, explicit_cpus_must_be_allowed)
+{
+    struct layout layout = {LAYOUT_EXPLICIT, "0-1", "1"};
+    cpu_set_t both = cpus(0, 1);
+    cpu_set_t other = cpus(0, 2);
+    cr_expect_null(layout_settle(&layout, &both));
+    cr_expect_str_eq(layout.server_cpus, "0-1");
+    cr_expect_not(layout_is_apart(&layout));
+    cr_expect_not_null(layout_settle(&layout, &other));
+}
+
+#define TCP_LINE                                                               \
+    "   0: 0100007F:1B58 00000000:0000 0A 00000000:00000000 00:00000000 "      \
+    "00000000     0        0 123 1 0000000000000000 100 0 0 10 0\n"
+#define TCP6_LINE                                                              \
+    "  11: 00000000000000000000000001000000:1B58 "                             \
+    "00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000\n"
+#define UDP_LINE                                                               \
+    " 1234: 0100007F:1B58 00000000:0000 07 00000000:00000000 00:00000000\n"
+#define ESTABLISHED_LINE                                                       \
+    "   1: 0100007F:1B58 0100007F:C350 01 00000000:00000000 00:00000000\n"
+
+Test(listening, lines_of_the_tables_are_understood)
+{
+    cr_expect(listening_line(TCP_LINE, SOCK_STREAM, 7000));
+    cr_expect(listening_line(TCP6_LINE, SOCK_STREAM, 7000));
+    cr_expect(listening_line(UDP_LINE, SOCK_DGRAM, 7000));
+    cr_expect_not(listening_line(TCP_LINE, SOCK_STREAM, 7001));
+    cr_expect_not(listening_line(ESTABLISHED_LINE, SOCK_STREAM, 7000));
+    cr_expect_not(listening_line(ESTABLISHED_LINE, SOCK_STREAM, 50000));
+    cr_expect_not(listening_line("  sl  local_address rem_address   st\n",
+                                 SOCK_STREAM, 7000));
+    cr_expect_not(listening_line("", SOCK_DGRAM, 0));
+}
+
+Test(listening, a_free_port_is_one_that_nobody_listens_on)
+{
+    uint16_t port = 0;
+    cr_assert_eq(listening_free_port(SOCK_STREAM, false, &port), 0);
+    cr_expect_neq(port, 0);
+    cr_expect_not(listening_on(getpid(), SOCK_STREAM, port));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_geq(fd, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, length), 0);
+    cr_assert_eq(listen(fd, 1), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+    cr_expect(listening_on(getpid(), SOCK_STREAM, ntohs(address.sin_port)));
+    cr_expect_not(listening_on(getpid(), SOCK_DGRAM, ntohs(address.sin_port)));
+    close(fd);
+}

@@ -1,0 +1,152 @@
+#include "bench/matrix.h"
+#include "loadgen/options.h"
+#include "servers/options.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static const struct scenario_words words = {
+    .server_table = &server_option_table,
+    .load_table = &load_option_table,
+};
+
+static struct scenario parse(const char *text)
+{
+    struct scenario scenario;
+    struct scenario_error error;
+    int r = scenario_parse("x/mine.json", text, strlen(text), &words, &scenario,
+                           &error);
+    cr_assert_eq(r, 0, "%s", error.text);
+    return scenario;
+}
+
+static const char *const text =
+    "{\"seed\": 7, \"repetitions\": 3,"
+    " \"servers\": [{\"model\": \"epoll\"},"
+    "  {\"model\": \"epoll\", \"name\": \"two\", \"options\": {\"workers\": "
+    "2}},"
+    "  {\"model\": \"epoll\", \"transport\": \"udp\", \"family\": \"ipv6\"}],"
+    " \"loads\": [{\"name\": \"a\", \"duration\": \"2s\", \"warmup\": "
+    "\"500ms\"},"
+    "  {\"name\": \"b\", \"reconnect-every\": 1, \"requests\": \"1k\"},"
+    "  {\"name\": \"c\", \"transport\": \"udp\"}],"
+    " \"sweep\": {\"connections\": [1, \"2k\"], \"pipeline\": [1, 4]}}";
+
+static const struct cell *find(const struct matrix *matrix, const char *key)
+{
+    for (size_t i = 0; i < matrix->count; i++) {
+        if (strcmp(matrix->cells[i].key, key) == 0)
+            return &matrix->cells[i];
+    }
+    cr_assert(false, "no cell %s", key);
+    return NULL;
+}
+
+Test(matrix, a_cell_for_each_server_load_and_point)
+{
+    struct scenario scenario = parse(text);
+    struct matrix matrix;
+    cr_assert_eq(matrix_expand(&scenario, &load_option_table, NULL, &matrix),
+                 0);
+    cr_expect_str_eq(scenario.name, "mine");
+    cr_expect_str_eq(scenario.directory, "x");
+    cr_expect_eq(matrix.count, (3 + 3 + 1) * 4);
+    for (size_t i = 0; i < matrix.count; i++) {
+        for (size_t k = 0; k < i; k++)
+            cr_expect_str_neq(matrix.cells[i].key, matrix.cells[k].key);
+    }
+    const struct cell *cell =
+        find(&matrix, "tcp/two/echo/a/c=2000/s=64/pipeline=4");
+    cr_expect_eq(cell->connections, 2000);
+    cr_expect_eq(cell->size_bytes, 64);
+    cr_expect_eq(cell->expected_ns, 2500000000u);
+    cr_expect_str_eq(cell_option(&scenario, cell, "pipeline"), "4");
+    cr_expect_str_eq(cell_option(&scenario, cell, "warmup"), "500ms");
+    cr_expect_null(cell_option(&scenario, cell, "timeout"));
+    cr_expect_eq(
+        find(&matrix, "tcp/epoll/echo/b/c=1/s=64/pipeline=1")->expected_ns, 0);
+    find(&matrix, "udp6/epoll/upper/c/c=1/s=64/pipeline=1");
+    matrix_done(&matrix);
+    scenario_done(&scenario);
+}
+
+Test(matrix, reconnecting_does_not_apply_to_datagrams)
+{
+    struct scenario scenario = parse(text);
+    struct matrix matrix;
+    cr_assert_eq(matrix_expand(&scenario, &load_option_table, NULL, &matrix),
+                 0);
+    for (size_t i = 0; i < matrix.count; i++) {
+        const struct cell *cell = &matrix.cells[i];
+        bool expected = cell->server->transport == TRANSPORT_UDP &&
+                        strcmp(cell->load->name, "b") == 0;
+        cr_expect_eq(cell->does_not_apply != NULL, expected, "%s", cell->key);
+    }
+    matrix_done(&matrix);
+    scenario_done(&scenario);
+}
+
+static size_t count_of(const struct scenario *scenario, const char *only)
+{
+    struct matrix matrix;
+    cr_assert_eq(matrix_expand(scenario, &load_option_table, only, &matrix), 0);
+    size_t count = matrix.count;
+    matrix_done(&matrix);
+    return count;
+}
+
+Test(matrix, only_takes_a_key_or_a_glob)
+{
+    struct scenario scenario = parse(text);
+    cr_expect_eq(count_of(&scenario, "tcp/two/echo/a/c=1/s=64/pipeline=4"), 1);
+    cr_expect_eq(count_of(&scenario, "tcp/*"), 16);
+    cr_expect_eq(count_of(&scenario, "*/c=1/*pipeline=4"), 7);
+    cr_expect_eq(count_of(&scenario, "tcp/two"), 0);
+    scenario_done(&scenario);
+}
+
+Test(matrix, each_round_holds_every_cell_once)
+{
+    struct scenario scenario = parse(text);
+    struct matrix matrix;
+    struct slot slots[28 * 3];
+    cr_assert_eq(matrix_expand(&scenario, &load_option_table, NULL, &matrix),
+                 0);
+    size_t count = matrix_order(&matrix, 3, scenario.seed, slots);
+    cr_assert_eq(count, 24 * 3); /* four do not apply */
+    for (unsigned r = 0; r < 3; r++) {
+        unsigned seen[28] = {0};
+        for (size_t i = 0; i < 24; i++) {
+            cr_expect_eq(slots[r * 24 + i].repetition, r);
+            seen[slots[r * 24 + i].cell]++;
+        }
+        for (size_t c = 0; c < matrix.count; c++)
+            cr_expect_eq(seen[c], matrix.cells[c].does_not_apply ? 0u : 1u);
+    }
+    matrix_done(&matrix);
+    scenario_done(&scenario);
+}
+
+Test(matrix, the_order_is_the_seeds)
+{
+    struct scenario scenario = parse(text);
+    struct matrix matrix;
+    struct slot slots[3][28 * 3];
+    memset(slots, 0, sizeof slots);
+    cr_assert_eq(matrix_expand(&scenario, &load_option_table, NULL, &matrix),
+                 0);
+    matrix_order(&matrix, 3, 1, slots[0]);
+    matrix_order(&matrix, 3, 1, slots[1]);
+    matrix_order(&matrix, 3, 2, slots[2]);
+    size_t other = 0;
+    size_t rounds_differ = 0;
+    for (size_t i = 0; i < 72; i++) {
+        cr_expect_eq(slots[0][i].cell, slots[1][i].cell);
+        other += slots[0][i].cell != slots[2][i].cell;
+        rounds_differ += i >= 24 && slots[0][i].cell != slots[0][i - 24].cell;
+    }
+    cr_expect_gt(other, 36);
+    cr_expect_gt(rounds_differ, 24);
+    matrix_done(&matrix);
+    scenario_done(&scenario);
+}
