@@ -1,7 +1,6 @@
 #include "loadgen/measure/host.h"
 
 #include "loadgen/measure/random.h"
-#include "loadgen/measure/report.h"
 
 #include <elf.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
 #ifndef SOCKBENCH_LOADGEN_MEASURE_HOST_H
 #define SOCKBENCH_LOADGEN_MEASURE_HOST_H
 
-#include <jansson.h>
+#include "loadgen/measure/report.h"
 
 /* What stays the same during a run, and "key": a hash over what must match
  * before two reports may be compared. Puts an object under key. */
