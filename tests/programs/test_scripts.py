@@ -155,6 +155,29 @@ class Summary(unittest.TestCase):
         self.assertEqual(self.summary("").returncode, 1)
 
 
+class Install(unittest.TestCase):
+    def test_programs_pages_and_scenarios_arrive_and_work(self):
+        with tempfile.TemporaryDirectory() as prefix:
+            done = programs.run("cmake", "--install", os.path.dirname(os.path.abspath(programs.BIN)), "--prefix", prefix)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            found = {os.path.relpath(os.path.join(folder, name), prefix)
+                     for folder, _, names in os.walk(prefix) for name in names}
+            for program in ("sockbench", "sockbench-serve", "sockbench-load"):
+                self.assertIn("bin/" + program, found)
+                self.assertIn("share/man/man1/%s.1" % program, found)
+                self.assertTrue(os.access(os.path.join(prefix, "bin", program), os.X_OK))
+            for name in os.listdir(os.path.join(ROOT, "bench/scenarios")):
+                self.assertIn("share/sockbench/scenarios/" + name, found)
+            for name in os.listdir(os.path.join(ROOT, "results/schema")):
+                self.assertIn("share/sockbench/schema/" + name, found)
+            bench = os.path.join(prefix, "bin/sockbench")
+            listed = programs.run(bench, "list", cwd=prefix)
+            self.assertEqual(listed.returncode, 0, listed.stderr)
+            self.assertIn("quickstart", listed.stdout)
+            handed_on = programs.run(bench, "load", "--version", cwd=prefix)
+            self.assertEqual(handed_on.returncode, 0, handed_on.stderr)
+
+
 class Repository(unittest.TestCase):
     @unittest.skipUnless(shutil.which("shellcheck"), "shellcheck is absent")
     def test_shell_scripts_are_sound(self):
