@@ -19,7 +19,7 @@ function counted(count, word) {
 }
 
 // How it was measured, in words: only what the run itself says.
-function caption(rows, report) {
+function caption(rows, report, needs) {
     const { name = rows.length > 0 ? rows[0].layout : "unknown", server_cpus, generator_cpus } = report.layout || {};
     const lines = [LAYOUTS[name] || `layout ${name}`];
     if (server_cpus && generator_cpus)
@@ -38,6 +38,10 @@ function caption(rows, report) {
     const notes = [];
     if (rows.some((row) => row.status === "ok" && row.flows_served < row.flows_offered))
         notes.push("hollow: not every client was served");
+    const without = rows.filter((row) => row.status === "ok" &&
+        needs.some((field) => row[field] === null || row[field] === undefined)).length;
+    if (without > 0)
+        notes.push(`${counted(without, "cell")} with too few requests for this figure not drawn`);
     const failed = rows.filter((row) => row.status === "failed").length;
     if (failed > 0)
         notes.push(`${counted(failed, "failed cell")} not drawn`);
@@ -65,9 +69,9 @@ async function main() {
     loadBundles(bundles);
     const graphs = path.join(run, "graphs");
     fs.mkdirSync(graphs, { recursive: true });
-    const options = { caption: caption(rows, report) };
     for (const file of fs.readdirSync(__dirname).filter((name) => name.endsWith(".vl.json")).sort()) {
-        const svg = await render(readJson(path.join(__dirname, file)), rows, options);
+        const spec = readJson(path.join(__dirname, file));
+        const svg = await render(spec, rows, { caption: caption(rows, report, spec.usermeta.needs) });
         if (svg === null)
             continue;
         const out = path.join(graphs, file.replace(".vl.json", ".svg"));

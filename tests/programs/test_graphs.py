@@ -176,6 +176,13 @@ class Drawn(unittest.TestCase):
         graphs, _ = self.draw(rows)
         self.assertEqual(sorted(graphs), ["latency", "throughput"])
 
+    def test_points_that_are_missing_are_said(self):
+        rows = [dict(row, response_p99_ns=None) if row["connections"] == 8 else row for row in sample()]
+        graphs, _ = self.draw(rows)
+        note = "12 cells with too few requests for this figure not drawn"
+        self.assertTrue(any(note in word for word in graphs["latency"]))
+        self.assertFalse(any(note in word for word in graphs["throughput"]))
+
     def test_two_servers_of_one_model_keep_their_own_names(self):
         rows = [dict(row, server=name) for row in sample() if row["model"] == "epoll" for name in ("small", "large")]
         graphs, _ = self.draw(rows)
