@@ -85,9 +85,8 @@ static int accept_some(struct loop *loop)
     const uint32_t everything = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     struct clients *clients = &loop->clients;
     for (int i = 0; i < ACCEPTS_A_TURN && !loop->draining; i++) {
-        int fd =
-            accept_client(loop->server, loop->server->listen_fd, SOCK_NONBLOCK,
-                          clients->count, &clients->counters);
+        int fd = accept_client(loop->server, loop->server->listen_fd,
+                               SOCK_NONBLOCK, &clients->counters);
         if (fd == -EAGAIN || fd == -ECANCELED)
             return 0;
         if (fd == -EMFILE) { /* without a rest the loop would spin on it */
@@ -98,6 +97,9 @@ static int accept_some(struct loop *loop)
         }
         if (fd < 0)
             return fd;
+        if (accept_refuse(fd, clients->count, loop->server->max_clients,
+                          &clients->counters))
+            continue;
         struct client *client = clients_add(clients, fd);
         if (client && watch(loop, EPOLL_CTL_ADD, fd, everything, client) < 0)
             clients_remove(clients, client);

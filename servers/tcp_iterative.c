@@ -28,7 +28,7 @@ int tcp_iterative_run(struct server *server)
     int r = buffer ? server_ready(server, NULL) : -ENOMEM;
 
     while (r == 0) {
-        int fd = accept_client(server, server->listen_fd, 0, 0, &counters);
+        int fd = accept_client(server, server->listen_fd, 0, &counters);
         if (fd == -EMFILE) {
             accept_rest();
             continue;
@@ -37,6 +37,7 @@ int tcp_iterative_run(struct server *server)
             r = fd;
             break;
         }
+        counters.accepted++;
         blocking_serve(server, fd, buffer, &counters);
         close(fd);
         counters.closed++;

@@ -43,8 +43,7 @@ int tcp_thread_run(struct server *server)
     int r = server_ready(server, NULL);
 
     while (r == 0) {
-        int fd = accept_client(server, server->listen_fd, 0,
-                               threads_count(&threads), &counters);
+        int fd = accept_client(server, server->listen_fd, 0, &counters);
         if (fd == -EMFILE) {
             accept_rest();
             continue;
@@ -53,6 +52,9 @@ int tcp_thread_run(struct server *server)
             r = fd;
             break;
         }
+        if (accept_refuse(fd, threads_count(&threads), server->max_clients,
+                          &counters))
+            continue;
         if (threads_start(&threads, fd) < 0) { /* no room for a thread */
             close(fd);
             counters.closed++;

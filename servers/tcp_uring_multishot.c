@@ -223,12 +223,14 @@ static void on_accept(struct loop *loop, const struct io_uring_cqe *cqe)
 {
     if (!(cqe->flags & IORING_CQE_F_MORE))
         loop->wanted |= 1u << ACCEPT;
-    int r = accept_judge(loop->server, cqe->res, loop->clients.count,
-                         loop->worker->max_clients, &loop->counters);
+    int r = accept_judge(loop->server, cqe->res, &loop->counters);
     if (r >= 0) {
+        loop->broken_accepts = 0;
+        if (accept_refuse(r, loop->clients.count, loop->worker->max_clients,
+                          &loop->counters))
+            return;
         struct ring_client *client = ring_clients_add(&loop->clients, r);
         client->tick = loop->tick;
-        loop->broken_accepts = 0;
         receive(loop, client, true);
     } else if (r == -EMFILE) { /* at once it would fail again, and spin */
         loop->wanted &= ~(1u << ACCEPT);

@@ -49,40 +49,41 @@ static int judge_error(int error, struct server_counters *counters)
     }
 }
 
-int accept_judge(const struct server *server, int result, uint64_t clients_now,
-                 uint64_t max_clients, struct server_counters *counters)
+int accept_judge(const struct server *server, int result,
+                 struct server_counters *counters)
 {
     if (result == -EAGAIN)
         return -EAGAIN;
     if (result < 0)
         return judge_error(-result, counters);
-    if (clients_now >= max_clients) {
-        close(result);
-        counters->refused++;
-        log_limited(LINES_PER_S, "client refused: %" PRIu64 " are served",
-                    clients_now);
-        return -EAGAIN;
-    }
-    counters->accepted++;
     if (server->options->verbose)
         tell_arrival(server, result);
     return result;
 }
 
 int accept_client(const struct server *server, int listen_fd, int flags,
-                  uint64_t clients_now, struct server_counters *counters)
+                  struct server_counters *counters)
 {
-    for (;;) {
+    int r;
+    do {
         int fd = accept4(listen_fd, NULL, NULL, flags | SOCK_CLOEXEC);
-        bool nobody = fd < 0 && errno == EAGAIN;
-        int r = accept_judge(server, fd < 0 ? -errno : fd, clients_now,
-                             server->max_clients, counters);
-        bool again = r == -EINTR || (r == -EAGAIN && !nobody);
-        if (!again)
-            return r;
-        if (stop_requested())
-            return -ECANCELED;
+        r = accept_judge(server, fd < 0 ? -errno : fd, counters);
+    } while (r == -EINTR);
+    return r;
+}
+
+bool accept_refuse(int fd, uint64_t clients_now, uint64_t max_clients,
+                   struct server_counters *counters)
+{
+    if (clients_now < max_clients) {
+        counters->accepted++;
+        return false;
     }
+    close(fd);
+    counters->refused++;
+    log_limited(LINES_PER_S, "client refused: %" PRIu64 " are served",
+                clients_now);
+    return true;
 }
 
 void accept_rest(void)

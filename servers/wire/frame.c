@@ -256,3 +256,10 @@ size_t frame_body_offset(const struct frame_body *body, uint32_t flow,
         (sequence ^ (uint64_t)flow << 40 ^ body->key) * 0x9e3779b97f4a7c15u;
     return (size_t)(hash >> 52);
 }
+
+size_t frame_body_letter(const struct frame_body *body, size_t offset)
+{
+    while (body->plain[offset] == body->upper[offset])
+        offset = (offset + 1) % RING_OFFSETS;
+    return offset;
+}

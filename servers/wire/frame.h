@@ -101,4 +101,7 @@ void frame_body_done(struct frame_body *body);
 size_t frame_body_offset(const struct frame_body *body, uint32_t flow,
                          uint64_t sequence);
 
+/* The next slice from offset on (wrapping) that begins with a letter of a-z. */
+size_t frame_body_letter(const struct frame_body *body, size_t offset);
+
 #endif

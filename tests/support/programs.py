@@ -49,12 +49,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(model, address, *options, **popen):
-    """A server for the time of a with block; it must end with 0 on SIGTERM."""
+def serving(model, address, *options, pass_also=(), ends_with=0, **popen):
+    """A server for the time of a with block; it must end with 0 on SIGTERM, or
+    as the test says. pass_also: descriptors that it inherits."""
     reader, writer = os.pipe()
     argv = [SERVE, "--model", model, "--listen", address, "--ready-fd", str(writer)]
     process = subprocess.Popen(argv + [str(o) for o in options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True, pass_fds=[writer], stdin=subprocess.DEVNULL, **popen)
+                               text=True, pass_fds=[writer, *pass_also], stdin=subprocess.DEVNULL, **popen)
     os.close(writer)
     try:
         ready = os.read(reader, 1)
@@ -64,7 +65,7 @@ def serving(model, address, *options, **popen):
         server = Server(process, process.stdout.readline().strip())
         yield server
         code, err = server.stop()
-        if code not in (0, -signal.SIGKILL):
+        if code not in (ends_with, -signal.SIGKILL):
             raise AssertionError("%s %s ended with %s; stderr: %s" % (model, address, code, err))
     finally:
         os.close(reader)

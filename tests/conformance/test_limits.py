@@ -1,0 +1,164 @@
+"""What happens when descriptors, clients or patience run out, and that nothing
+is left behind by those who came and went."""
+import resource
+import select
+import socket
+import struct
+import time
+import unittest
+
+from programs import SANITIZED
+from traffic import connect, cpu_s, held, light, models, noise, read_exactly, read_to_end, stream, until
+
+MODELS = models("stream")
+CONCURRENT = [model for model in MODELS if model != "iterative"]
+
+
+def few_descriptors():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+
+def answered(client):
+    client.sendall(b"hi")
+    return read_exactly(client, 2) == b"hi"
+
+
+def is_closed(client):
+    """True when the server closed it, false when it is served."""
+    try:
+        client.sendall(b"hi")
+        return read_exactly(client, 2) != b"hi"
+    except ConnectionError:
+        return True
+
+
+class MaxClients(unittest.TestCase):
+    def test_those_above_are_refused_and_the_others_served(self):
+        for model in CONCURRENT:
+            with self.subTest(model=model), stream(model, "--max-clients", 20) as server:
+                served = [connect(server) for _ in range(20)]
+                for client in served:
+                    self.assertTrue(answered(client))
+                above = [connect(server) for _ in range(30)]
+                self.assertEqual([is_closed(client) for client in above], [True] * 30)
+                for client in served:
+                    self.assertTrue(answered(client))
+                served.pop().close()
+
+                def room_again():
+                    with connect(server) as client:
+                        return not is_closed(client)
+
+                until(room_again, "a place is free again")
+                for client in served + above:
+                    client.close()
+
+    def test_a_thousand_threads_by_default(self):
+        with stream("thread") as server:
+            clients = [connect(server) for _ in range(1000)]
+            for client in clients:
+                self.assertTrue(answered(client))
+            with connect(server) as client:
+                self.assertTrue(is_closed(client))
+            for client in clients:
+                client.close()
+
+
+class Descriptors(unittest.TestCase):
+    def test_the_default_limit_leaves_a_reserve(self):
+        for model in CONCURRENT:
+            with self.subTest(model=model), stream(model, preexec_fn=few_descriptors) as server:
+                clients = [connect(server) for _ in range(200)]
+                served = [client for client in clients if not is_closed(client)]
+                self.assertEqual(len(served), 32)
+                for client in clients:
+                    client.close()
+
+    def test_running_out_is_survived_without_spinning(self):
+        for model in CONCURRENT:
+            with self.subTest(model=model), \
+                    stream(model, "--max-clients", 1000, preexec_fn=few_descriptors) as server:
+                clients = [connect(server) for _ in range(200)]
+                self.assertTrue(answered(clients[0]))
+                before_s, begin = cpu_s(server), time.monotonic()
+                select.select([], [], [], 1.0)  # the time over which CPU is taken
+                used = (cpu_s(server) - before_s) / (time.monotonic() - begin)
+                self.assertTrue(answered(clients[0]))
+                if not SANITIZED:
+                    self.assertLess(used, 0.05)
+                for client in clients[1:100]:  # who were served, and some who wait
+                    client.close()
+                self.assertTrue(answered(clients[150]))
+                for client in clients:
+                    client.close()
+
+
+class Timeouts(unittest.TestCase):
+    def test_the_silent_are_closed(self):
+        for model in MODELS:
+            with self.subTest(model=model), stream(model, "--idle-timeout", "300ms") as server, \
+                    connect(server) as client:
+                self.assertTrue(answered(client))
+                self.assertEqual(read_to_end(client), b"")
+
+    def test_iterative_serves_the_next_after_a_silent_one(self):
+        with stream("iterative", "--idle-timeout", "200ms") as server, connect(server), connect(server) as second:
+            self.assertTrue(answered(second))
+
+    def test_those_that_take_nothing_are_closed(self):
+        for model in MODELS:
+            with self.subTest(model=model), stream(model, "--io-timeout", "300ms", "--sndbuf", "16k") as server, \
+                    connect(server, rcvbuf=4096) as client:
+                client.setblocking(False)
+                poller = select.poll()
+                poller.register(client, select.POLLERR | select.POLLHUP)
+                try:
+                    while True:
+                        client.send(b"x" * 65536)
+                except (BlockingIOError, ConnectionError):
+                    pass
+                self.assertTrue(poller.poll(10000), "still connected")
+                with connect(server) as other:
+                    self.assertTrue(answered(other))
+
+    def test_those_that_speak_stay(self):
+        for model in MODELS:
+            with self.subTest(model=model), stream(model, "--idle-timeout", "1s") as server, \
+                    connect(server) as client:
+                for _ in range(25):
+                    self.assertTrue(answered(client))
+                    select.select([], [], [], 0.1)
+
+    def test_zero_means_never(self):
+        for model in MODELS:
+            with self.subTest(model=model), stream(model, "--idle-timeout", 0, "--io-timeout", 0) as server, \
+                    connect(server) as client:
+                select.select([], [], [], 1.2)
+                self.assertTrue(answered(client))
+
+
+class Leftovers(unittest.TestCase):
+    def test_short_connections_leave_nothing(self):
+        count = light(20000, 2000)
+        # Resets leave no TIME_WAIT: there are not ports enough for all models.
+        hard = struct.pack("ii", 1, 0)
+        for model in MODELS:
+            with self.subTest(model=model), stream(model, "--backlog", 128) as server:
+                with connect(server) as client:  # before and after: one is served
+                    self.assertTrue(answered(client))
+                    before = held(server)
+                for i in range(count):
+                    client = connect(server)
+                    if i % 4 == 0:
+                        self.assertTrue(answered(client))
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, hard)
+                    client.close()
+                with connect(server) as client:
+                    data = noise(1000)
+                    client.sendall(data)
+                    self.assertEqual(read_exactly(client, 1000), data)
+                    until(lambda: held(server) == before, "as before: %s" % before)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

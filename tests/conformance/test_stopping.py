@@ -1,0 +1,157 @@
+"""Parting from clients: SIGTERM drains, a second signal ends at once, and the
+port is free again."""
+import os
+import signal
+import socket
+import time
+import unittest
+
+from programs import serving
+from traffic import GRACE_S, connect, light, models, noise, read_exactly, read_to_end, stream, until
+
+MODELS = models("stream")
+SLACK_S = 1.0  # for a loaded machine, on top of the promise
+
+
+class Drain(unittest.TestCase):
+    def test_clients_in_mid_message_get_every_byte_then_eof(self):
+        for model in MODELS:
+            count = 1 if model == "iterative" else 100
+            with self.subTest(model=model), stream(model, "--service", "upper") as server:
+                clients = [connect(server) for _ in range(count)]
+                for i, client in enumerate(clients):  # served, so surely accepted
+                    client.sendall(b"hi")
+                    self.assertEqual(read_exactly(client, 2), b"HI")
+                    client.sendall(noise(1000, i))
+                os.kill(server.pid, signal.SIGTERM)
+                for i, client in enumerate(clients):
+                    client.sendall(noise(500, i + count))
+                for i, client in enumerate(clients):
+                    self.assertTrue(read_to_end(client) == (noise(1000, i) + noise(500, i + count)).upper(), i)
+                    client.close()
+                self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
+
+    def test_clients_that_stay_do_not_hold_it(self):
+        for model in MODELS:
+            with self.subTest(model=model), stream(model) as server, connect(server) as client:
+                client.sendall(b"hi")
+                self.assertEqual(read_exactly(client, 2), b"hi")
+                begin = time.monotonic()
+                os.kill(server.pid, signal.SIGTERM)
+                self.assertEqual(read_to_end(client), b"")
+                self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
+                self.assertLess(time.monotonic() - begin, GRACE_S + SLACK_S)
+
+    def test_a_client_that_talks_on_does_not_hold_it(self):
+        for model in MODELS:
+            with self.subTest(model=model), stream(model) as server, connect(server) as client:
+                client.sendall(b"hi")
+                self.assertEqual(read_exactly(client, 2), b"hi")
+                os.kill(server.pid, signal.SIGTERM)
+                begin = time.monotonic()
+                try:
+                    while True:
+                        client.sendall(b"more")
+                        if not client.recv(100):
+                            break
+                except ConnectionError:
+                    pass
+                self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
+                self.assertLess(time.monotonic() - begin, GRACE_S + SLACK_S)
+
+    def test_a_client_that_never_reads_does_not_hold_it(self):
+        for model in MODELS:
+            with self.subTest(model=model), stream(model) as server, connect(server, rcvbuf=4096) as client:
+                client.setblocking(False)
+                try:
+                    while True:
+                        client.send(b"x" * 65536)
+                except BlockingIOError:
+                    pass
+                os.kill(server.pid, signal.SIGTERM)
+                self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
+
+    def test_a_slow_reader_gets_what_is_pending(self):
+        """Its bytes are queued in the server when the stop comes."""
+        data = noise(200000, 4)
+        for model in MODELS:
+            with self.subTest(model=model), \
+                    stream(model, "--sndbuf", "8k", "--rcvbuf", "1M") as server, \
+                    connect(server, rcvbuf=8192) as client:
+                client.sendall(b"hi")  # served, so surely accepted
+                self.assertEqual(read_exactly(client, 2), b"hi")
+                client.sendall(data)
+                os.kill(server.pid, signal.SIGTERM)
+                self.assertTrue(read_to_end(client) == data)
+                client.close()
+                self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
+
+    def test_nobody_new_is_served(self):
+        for model in MODELS:
+            with self.subTest(model=model), stream(model) as server, connect(server) as client:
+                client.sendall(b"hi")
+                self.assertEqual(read_exactly(client, 2), b"hi")
+                os.kill(server.pid, signal.SIGTERM)
+
+                def refused():
+                    try:
+                        connect(server).close()
+                        return False
+                    except ConnectionError:
+                        return True
+
+                until(refused, "new clients are refused")
+                client.close()
+                self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
+
+
+class SecondSignal(unittest.TestCase):
+    def ends_at_once(self, model, number, *options):
+        with stream(model, *options, ends_with=128 + number) as server, connect(server) as client:
+            client.sendall(b"hi")
+            self.assertEqual(read_exactly(client, 2), b"hi")
+            client.sendall(b"hi")  # with work, it is at that now
+            os.kill(server.pid, signal.SIGTERM)
+
+            def the_first_was_taken():
+                with open("/proc/%d/status" % server.pid) as file:
+                    pending = [line.split()[1] for line in file if line.startswith("ShdPnd")]
+                return not int(pending[0], 16) >> (signal.SIGTERM - 1) & 1
+            until(the_first_was_taken, "the first signal is handled")
+            os.kill(server.pid, number)  # the client stays: the drain goes on
+            self.assertEqual(server.process.wait(GRACE_S), 128 + number)
+
+    def test_it_ends_at_once(self):
+        for model in MODELS:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                with self.subTest(model=model, signal=number):
+                    self.ends_at_once(model, number)
+
+    def test_it_ends_work_that_sleeps(self):
+        for model in MODELS:
+            with self.subTest(model=model):
+                self.ends_at_once(model, signal.SIGTERM, "--work", "sleep:1s")
+
+
+class Again(unittest.TestCase):
+    def test_stop_and_start_on_one_port(self):
+        for model in MODELS:
+            with stream(model) as server:
+                port = server.port
+            for i in range(light(50, 10)):
+                with self.subTest(model=model, turn=i), serving(model, "tcp://127.0.0.1:%d" % port) as server, \
+                        connect(server) as client:
+                    client.sendall(b"again")
+                    self.assertEqual(read_exactly(client, 5), b"again")
+
+    def test_an_idle_server_stops_at_once(self):
+        for model in MODELS:
+            with self.subTest(model=model), stream(model) as server:
+                begin = time.monotonic()
+                code, _ = server.stop()
+                self.assertEqual(code, 0)
+                self.assertLess(time.monotonic() - begin, GRACE_S)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

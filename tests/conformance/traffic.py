@@ -1,0 +1,167 @@
+"""What the conformance tests share: models from the registry, clients that
+speak to them, and what a server process holds."""
+import json
+import os
+import random
+import select
+import socket
+import threading
+
+from programs import SANITIZED, SERVE, run, serving
+
+GRACE_S = 2.0
+HOSTS = ("127.0.0.1", "[::1]")
+SERVICES = {"echo": bytes, "upper": bytes.upper}  # bytes.upper: a-z alone
+
+
+def models(transport, wanted=None):
+    """The models of a transport that can run here, by the program's own list."""
+    rows = json.loads(run(SERVE, "--list", "--json").stdout)
+    names = [row["name"] for row in rows if row["transport"] == transport and row["available"]]
+    return [name for name in names if wanted is None or name in wanted]
+
+
+def unavailable():
+    rows = json.loads(run(SERVE, "--list", "--json").stdout)
+    return {row["name"]: row["reason"] for row in rows if not row["available"]}
+
+
+def stream(model, *options, host="127.0.0.1", **popen):
+    return serving(model, "tcp://%s:0" % host, *options, **popen)
+
+
+def datagram(model, *options, host="127.0.0.1", **popen):
+    return serving(model, "udp://%s:0" % host, *options, **popen)
+
+
+def noise(size, seed=1):
+    """Bytes of all values, the same in every run."""
+    return random.Random(seed).randbytes(size)
+
+
+def connect(server, rcvbuf=None, sndbuf=None, timeout=20):
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    client = socket.socket(family, socket.SOCK_STREAM)
+    if rcvbuf:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+    if sndbuf:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, sndbuf)
+    client.settimeout(timeout)
+    client.connect((server.host, server.port))
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return client
+
+
+def peer(server, timeout=20):
+    """A datagram socket that talks to the server alone."""
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    client = socket.socket(family, socket.SOCK_DGRAM)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    client.settimeout(timeout)
+    client.connect((server.host, server.port))
+    return client
+
+
+def read_exactly(client, size):
+    data = bytearray()
+    while len(data) < size:
+        part = client.recv(min(size - len(data), 1 << 20))
+        if not part:
+            break
+        data += part
+    return bytes(data)
+
+
+def read_to_end(client):
+    data = bytearray()
+    while True:
+        part = client.recv(1 << 16)
+        if not part:
+            return bytes(data)
+        data += part
+
+
+def half_closed_exchange(client, data):
+    """Sends everything and a FIN while another thread reads: what came back."""
+    def send():
+        client.sendall(data)
+        client.shutdown(socket.SHUT_WR)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        return read_to_end(client)
+    finally:
+        sender.join()
+
+
+def exchange_all(clients, messages):
+    """Every client sends its message and reads as many bytes back, all at once
+    from one thread: {client: reply}."""
+    poller = select.poll()
+    by_fd = {}
+    for client, message in zip(clients, messages):
+        client.setblocking(False)
+        by_fd[client.fileno()] = [client, memoryview(message), bytearray(), len(message)]
+        poller.register(client, select.POLLIN | select.POLLOUT)
+    open_fds = set(by_fd)
+    while open_fds:
+        events = poller.poll(20000)
+        if not events:
+            raise AssertionError("%d clients got nothing for 20 s" % len(open_fds))
+        for fd, event in events:
+            entry = by_fd[fd]
+            if event & select.POLLOUT and entry[1]:
+                entry[1] = entry[1][entry[0].send(entry[1]):]
+                if not entry[1]:
+                    poller.modify(fd, select.POLLIN)
+            if event & (select.POLLIN | select.POLLHUP | select.POLLERR):
+                part = entry[0].recv(1 << 16)
+                entry[2] += part
+                if not part or len(entry[2]) >= entry[3]:
+                    poller.unregister(fd)
+                    open_fds.discard(fd)
+    for client in clients:
+        client.settimeout(20)
+    return [bytes(by_fd[client.fileno()][2]) for client in clients]
+
+
+def held(server):
+    """What the server process holds now: descriptors, threads, children."""
+    root = "/proc/%d" % server.pid
+    with open("%s/task/%d/children" % (root, server.pid)) as file:
+        children = len(file.read().split())
+    return {"descriptors": len(os.listdir(root + "/fd")), "threads": len(os.listdir(root + "/task")),
+            "children": children}
+
+
+def resident_bytes(server):
+    with open("/proc/%d/status" % server.pid) as file:
+        for line in file:
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+    raise AssertionError("no VmRSS")
+
+
+def cpu_s(server):
+    total = 0
+    for task in os.listdir("/proc/%d/task" % server.pid):
+        with open("/proc/%d/task/%s/schedstat" % (server.pid, task)) as file:
+            total += int(file.read().split()[0])
+    return total / 1e9
+
+
+def until(condition, what, timeout_s=5.0):
+    """Polls for a state that the kernel gives no event for. Fails after the
+    time is over: it bounds the test, it does not pace it."""
+    import time
+    end = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("not within %g s: %s" % (timeout_s, what))
+        select.select([], [], [], 0.01)
+
+
+def light(full, sanitized):
+    return sanitized if SANITIZED else full
