@@ -42,6 +42,7 @@ struct flow {
     bool sending; /* streams: a send is in flight */
     bool served;  /* answered at least once before the window's end */
     bool connected_once;
+    bool done;        /* datagrams: has nothing more to send, listens on */
     uint8_t failures; /* in a row, without an answer in between */
 
     uint32_t head;       /* oldest request that may still be answered */

@@ -17,13 +17,14 @@ const char *const payload_fault_names[PAYLOAD_FAULTS] = {
 
 int payload_init(struct payload *payload, const struct service *service,
                  uint64_t seed, uint32_t nonce, size_t message_bytes,
-                 bool verify)
+                 bool verify, bool stream)
 {
     struct payload made = {.service = service,
                            .nonce = nonce & FRAME_24_MASK,
                            .message_bytes = message_bytes,
                            .header_bytes = frame_header_bytes(message_bytes),
-                           .verify = verify};
+                           .verify = verify,
+                           .stream = stream};
     int r = frame_body_init(&made.body, seed, made.nonce, message_bytes);
     if (r == 0)
         *payload = made;
@@ -35,13 +36,19 @@ void payload_done(struct payload *payload)
     frame_body_done(&payload->body);
 }
 
-/* Messages without a header cannot name their request, so all of a flow's are
- * alike. */
+/*
+ * Datagrams without a header cannot name their request, so all of a flow's are
+ * alike; on a stream the order names it. Without the magic, the first byte of
+ * the body is the letter that tells an upper-casing server.
+ */
 static size_t body_offset(const struct payload *payload, uint32_t flow,
                           uint64_t sequence)
 {
-    return frame_body_offset(&payload->body, flow,
-                             payload->header_bytes ? sequence : 0);
+    if (payload->header_bytes > 0)
+        return frame_body_offset(&payload->body, flow, sequence);
+    size_t at =
+        frame_body_offset(&payload->body, flow, payload->stream ? sequence : 0);
+    return frame_body_letter(&payload->body, at);
 }
 
 void payload_write(const struct payload *payload, char type, uint32_t flow,

@@ -19,6 +19,7 @@ struct payload {
     size_t message_bytes;
     size_t header_bytes; /* 40, 20 or 0 */
     bool verify;
+    bool stream;
 };
 
 /* What is wrong with a reply. */
@@ -40,7 +41,7 @@ extern const char *const payload_fault_names[PAYLOAD_FAULTS];
 /* 0 or -ENOMEM; released by payload_done. */
 int payload_init(struct payload *payload, const struct service *service,
                  uint64_t seed, uint32_t nonce, size_t message_bytes,
-                 bool verify);
+                 bool verify, bool stream);
 void payload_done(struct payload *payload);
 
 /* Writes a whole request. type is 'D' or 'W'; time_ns since the run's epoch. */

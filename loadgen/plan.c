@@ -237,7 +237,8 @@ int plan_make(struct plan *plan, const struct load_options *options,
         return fail(error, EXIT_FAILED, "no random numbers: %s",
                     strerror(errno));
     if (payload_init(&plan->course.payload, service, options->seed, nonce,
-                     options->size_bytes, !options->no_verify) < 0)
+                     options->size_bytes, !options->no_verify,
+                     plan->course.stream) < 0)
         return fail(error, EXIT_FAILED, "out of memory");
     return 0;
 }

@@ -186,7 +186,8 @@ static void print_evidence(const json_t *report, FILE *out)
             rounded(real_at(report, "generator.ceiling_per_s"), b));
     if (!json_is_true(at(report, "load.verified")))
         fputs("  content     not checked (--no-verify)\n", out);
-    else if (strcmp(text_at(report, "load.frame"), "none") == 0)
+    else if (strcmp(text_at(report, "load.frame"), "none") == 0 &&
+             json_is_object(at(report, "udp")))
         fputs("  content     every byte checked; below 20 bytes a request has "
               "no number,\n              so a reply to the wrong request is "
               "not seen\n",

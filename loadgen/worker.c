@@ -40,6 +40,7 @@ struct loop {
     uint64_t cpu_begin_ns;
     uint64_t answered_published;
     uint32_t flows_count;
+    uint32_t flows_done;    /* datagrams: made all their requests */
     uint32_t flows_alive;   /* not FLOW_FINISHED */
     uint32_t flows_started; /* asked to connect, in order */
     uint32_t connecting;
@@ -159,6 +160,7 @@ static void finish(struct loop *loop, struct flow *flow)
     leave(loop, flow);
     flow->state = FLOW_FINISHED;
     loop->flows_alive--;
+    loop->flows_done -= flow->done;
 }
 
 /* Whatever waits on this flow ends as an error. */
@@ -325,8 +327,12 @@ static void go_on(struct loop *loop, struct flow *flow)
     bool more =
         loop->phase == PHASE_WARMUP ||
         (loop->phase == PHASE_WINDOW && flow->window_made < flow->window_quota);
-    if (flow->waiting == 0 && !more) {
+    if (flow->waiting == 0 && !more && course->stream) {
         finish(loop, flow);
+    } else if (flow->waiting == 0 && !more) {
+        /* A late or a second reply may still come. */
+        loop->flows_done += !flow->done;
+        flow->done = true;
     } else if (course->reconnect_every != 0 && flow->waiting == 0 &&
                flow->answered_on_connection >= course->reconnect_every) {
         leave(loop, flow);
@@ -616,7 +622,7 @@ static void begin_drain(struct loop *loop, uint64_t end_ns)
         if (loop->course->stream && !flow->served)
             finish(loop, flow);
     }
-    for (uint32_t i = 0; i < loop->flows_count; i++) {
+    for (uint32_t i = 0; loop->course->stream && i < loop->flows_count; i++) {
         struct flow *flow = &loop->flows[i];
         if (flow->state != FLOW_OPEN || flow->waiting == 0)
             finish(loop, flow);
@@ -731,7 +737,8 @@ static int load(struct loop *loop)
             go_on(loop, &loop->flows[i]);
     }
     int r = 0;
-    while (r == 0 && loop->phase != PHASE_DRAIN && loop->flows_alive > 0) {
+    while (r == 0 && loop->phase != PHASE_DRAIN &&
+           loop->flows_alive > loop->flows_done) {
         if (stopped(loop)) {
             loop->worker->end.early = true;
             break;

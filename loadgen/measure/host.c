@@ -275,10 +275,11 @@ void host_put_environment(json_t *object, const char *key_name)
 }
 
 /* "Udp: InDatagrams ..." above "Udp: 12 ..." in /proc/net/snmp and netstat. */
-static void put_counters(json_t *out, const char *path, const char *prefix)
+static void put_counters(json_t *out, const char *key, const char *path,
+                         const char *prefix)
 {
     FILE *file = fopen(path, "re");
-    json_t *counters = put_object(out, prefix);
+    json_t *counters = put_object(out, key);
     char *names = NULL;
     char *values = NULL;
     size_t names_size = 0;
@@ -339,7 +340,7 @@ json_t *host_state(void)
     put_real(out, "cpu_mhz", frequency ? strtod(frequency, NULL) : 0.0 / 0.0);
     free(frequency);
     put_ticks(out);
-    put_counters(out, "/proc/net/snmp", "Udp");
-    put_counters(out, "/proc/net/snmp", "Tcp");
+    put_counters(out, "kernel_udp", "/proc/net/snmp", "Udp");
+    put_counters(out, "kernel_tcp", "/proc/net/snmp", "Tcp");
     return out;
 }

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """Stands in for sockbench-load where a test wants to decide what the load says.
 
-The beside-lying file fake.json may hold {"exit": N, "stderr": TEXT, "hang":
-true, "report": null, "requests": N}; everything has a default that makes a
-short, good measurement. It talks to the server once, so that a server that is
-not there is noticed.
+The file fake.json beside it may hold {"exit", "stderr", "hang_at", "report",
+"reasons", ...}, and under "by_connections" the same for loads of so many
+connections; everything has a default that makes a short, good measurement.
+"hang_at": N lets the N-th load hang. It talks to the server once, so that a
+server that is not there is noticed.
 """
 import json
 import os
@@ -20,20 +21,24 @@ if os.path.exists(os.path.join(here, "fake.json")):
         plan = json.load(file)
 words = sys.argv[2:]
 values = {words[i][2:]: words[i + 1] for i in range(len(words) - 1) if words[i].startswith("--")}
-with open(os.path.join(here, "loads.log"), "a") as log:
+plan.update(plan.get("by_connections", {}).get(values.get("connections"), {}))
+with open(os.path.join(here, "loads.log"), "a+") as log:
     log.write(json.dumps(sys.argv[1:]) + "\n")
+    log.seek(0)
+    turn = len(log.readlines())
 
 scheme, host, port = re.fullmatch(r"(\w+)://\[?(.*?)\]?:(\d+)", sys.argv[1]).groups()
 kind = socket.SOCK_STREAM if scheme == "tcp" else socket.SOCK_DGRAM
 with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as client:
-    client.settimeout(5)
+    client.settimeout(20)
     client.connect((host, int(port)))
     client.send(b"ping")
     client.recv(100)
 
-if plan.get("hang"):
-    with open(os.path.join(here, "hanging"), "w") as mark:
+if plan.get("hang_at") == turn:
+    with open(os.path.join(here, "hanging.new"), "w") as mark:
         mark.write(str(os.getpid()))
+    os.rename(os.path.join(here, "hanging.new"), os.path.join(here, "hanging"))
     signal.pause()
 sys.stderr.write(plan.get("stderr", ""))
 flows = int(values.get("connections", "64"))

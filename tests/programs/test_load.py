@@ -1,0 +1,267 @@
+"""sockbench-load as its user meets it: words, exit codes, reports, signals."""
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+from programs import LOAD, SANITIZED, run, serving
+from reports import check_load_report, read_load_report
+
+SHORT = ["-d", "300ms", "-w", "50ms"]
+
+
+def load(*argv, **options):
+    return run(LOAD, *argv, **options)
+
+
+def load_json(*argv, expect=0, **options):
+    result = load(*argv, "--json", **options)
+    assert result.returncode == expect, (result.returncode, result.stderr)
+    return check_load_report(json.loads(result.stdout))
+
+
+class Words(unittest.TestCase):
+    def refused(self, code, *argv, says):
+        result = load(*argv)
+        self.assertEqual(result.returncode, code, result.stderr)
+        self.assertEqual(result.stdout, "")
+        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+        self.assertIn(says, result.stderr)
+
+    def test_bad_words_are_one_line_and_2(self):
+        address = "tcp://127.0.0.1:7000"
+        self.refused(2, says="which server?")
+        self.refused(2, address, address, says="one too many")
+        self.refused(2, "127.0.0.1:7000", says="not an address")
+        self.refused(2, "tcp://127.0.0.1:0", says="port is 0")
+        self.refused(2, address, "--conections", "8", says="did you mean '--connections'?")
+        self.refused(2, address, "-c", "0", says="--connections '0': the least is 1")
+        self.refused(2, address, "-d", "10", says="a duration such as")
+        self.refused(2, address, "-s", "0", says="no empty requests")
+        self.refused(2, "udp://127.0.0.1:7000", "-s", "65508", says="65507")
+        self.refused(2, "udp://127.0.0.1:7000", "--reconnect-every", "1", says="no connections")
+        self.refused(2, address, "-d", "1s", "-n", "5", says="one of the two")
+        self.refused(2, address, "-t", "9", "-c", "8", says="more than the 8 connections")
+        self.refused(2, address, "--service", "shout", says="echo|upper")
+        self.refused(2, address, "--cpus", "x", says="a list of CPUs")
+        self.refused(2, address, "-o", "/no/such/folder/x.json", says="No such file or directory")
+
+    def test_nobody_but_this_machine_is_loaded(self):
+        self.refused(2, "tcp://192.0.2.1:7000", says="only loopback")
+        self.refused(2, "udp://224.0.0.1:7000", says="multicast")
+        self.refused(2, "udp://255.255.255.255:7000", says="broadcast")
+
+    def test_help_and_version(self):
+        for word in ("--help", "-h"):
+            result = load(word)
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            self.assertIn("--connections N", result.stdout)
+        self.assertIn("sockbench-load", load("--version").stdout)
+
+    def test_a_full_stdout_is_a_failure(self):
+        with open("/dev/full", "w") as full:
+            result = subprocess.run([LOAD, "--help"], stdout=full, stderr=subprocess.PIPE)
+        self.assertEqual(result.returncode, 1)
+
+    def test_nobody_listens(self):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))  # bound, not listening: the port stays ours
+            port = s.getsockname()[1]
+            self.refused(1, "tcp://127.0.0.1:%d" % port, "-d", "100ms", says="connection refused")
+
+    def test_limits_are_foreseen(self):
+        def few():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+        result = load("tcp://127.0.0.1:9", "-c", "200", preexec_fn=few)
+        self.assertEqual(result.returncode, 77)
+        self.assertIn("200 connections need", result.stderr)
+        self.assertIn("100 are allowed", result.stderr)
+
+    def test_cpus_that_are_not_there(self):
+        self.refused(77, "tcp://127.0.0.1:9", "--cpus", "900", says="only CPUs")
+
+
+class Runs(unittest.TestCase):
+    def test_both_engines_both_transports_every_frame(self):
+        for address, model in (("tcp://127.0.0.1:0", "epoll"), ("udp://127.0.0.1:0", "epoll"),
+                               ("tcp://[::1]:0", "thread"), ("udp://[::1]:0", "iterative")):
+            with serving(model, address) as server:
+                for engine in ("uring", "epoll"):
+                    for size in (1, 19, 20, 39, 40, 64, 1400, 60000):
+                        with self.subTest(address=address, engine=engine, size=size):
+                            depth = 1 if size == 60000 else 3
+                            report = load_json(server.address, "-c", 5, "-n", 500, "-w", "20ms", "-P", depth,
+                                               "-s", size, "--engine", engine, "--timeout", "250ms")
+                            self.assertEqual(report["accounting"]["ok"], 500)
+                            self.assertEqual(report["load"]["engine"], engine)
+                            self.assertEqual(report["load"]["frame"],
+                                             "none" if size < 20 else "tiny" if size < 40 else "full")
+                            self.assertEqual(report["load"]["flows"]["served"], 5)
+
+    def test_empty_datagrams(self):
+        with serving("iterative", "udp://127.0.0.1:0") as server:
+            report = load_json(server.address, "-c", 3, "-n", 300, "-w", 0, "-s", 0)
+            self.assertEqual(report["accounting"]["ok"], 300)
+            self.assertEqual(report["udp"]["loss_known_by"], "count")
+            self.assertIn("empty datagram", report["load"]["engine_note"])
+
+    def test_counts_do_not_depend_on_threads_or_engine(self):
+        keys = ("scheduled", "sent", "ok", "error", "timeout", "unfinished")
+        seen = set()
+        with serving("epoll", "tcp://127.0.0.1:0") as server:
+            for engine in ("uring", "epoll"):
+                for threads in (1, 2, 3):
+                    report = load_json(server.address, "-c", 7, "-n", 1003, "-t", threads, "--engine", engine,
+                                       "-w", "20ms", "--reconnect-every", 10)
+                    seen.add(tuple(report["accounting"][k] for k in keys))
+        self.assertEqual(seen, {(1003, 1003, 1003, 0, 0, 0)})
+
+    def test_one_request_a_connection_has_connect_latencies(self):
+        with serving("iterative", "tcp://127.0.0.1:0") as server:
+            for engine in ("uring", "epoll"):
+                report = load_json(server.address, "-c", 4, "-n", 400, "-w", 0, "--reconnect-every", 1,
+                                   "--engine", engine)
+                self.assertEqual(report["load"]["flows"]["served"], 4)
+                self.assertEqual(report["accounting"]["ok"], 400)
+                # The first four were made before the window.
+                self.assertEqual(report["latency"]["connect"]["count"], 396)
+                self.assertEqual(report["load"]["connections_opened"], 400)
+
+    def test_an_iterative_server_serves_one_of_many_and_that_is_a_measurement(self):
+        with serving("iterative", "tcp://127.0.0.1:0") as server:
+            report = load_json(server.address, "-c", 8, *SHORT)
+            self.assertEqual(report["load"]["flows"], {"offered": 8, "connected": 8, "served": 1, "unserved": 7})
+            self.assertIn(report["verdict"]["status"], ("ok", "generator_bound"))
+            text = load(server.address, "-c", 8, *SHORT)
+            self.assertIn("1 of 8 served", text.stdout)
+
+    def test_the_window_is_its_actual_length_and_intervals_add_up(self):
+        with serving("epoll", "tcp://127.0.0.1:0") as server:
+            report = load_json(server.address, "-c", 4, "-t", 2, "-d", "500ms", "-w", "50ms", "-i", "100ms")
+            self.assertEqual(report["window"]["length_ns"], 500_000_000)
+            self.assertEqual(len(report["intervals"]), 5)
+            done = sum(row["completed"] for row in report["intervals"])
+            self.assertEqual(round(report["throughput"]["requests_per_s"] / 2), done)
+            self.assertIsNotNone(report["throughput"]["interval_median_per_s"])
+
+    def test_text_is_made_for_people(self):
+        with serving("epoll", "tcp://127.0.0.1:0") as server:
+            full = load(server.address, "-c", 4, *SHORT)
+            self.assertEqual((full.returncode, full.stderr), (0, ""))
+            self.assertIn("every byte of every reply checked", full.stdout)
+            self.assertIn("verdict", full.stdout)
+            brief = load(server.address, "-c", 4, "-q", *SHORT)
+            self.assertEqual(brief.stdout.count("\n"), 2)
+            unverified = load(server.address, "-c", 4, "--no-verify", *SHORT)
+            self.assertIn("not checked", unverified.stdout)
+
+    def test_labels_seed_and_words_are_kept(self):
+        with serving("epoll", "tcp://127.0.0.1:0") as server:
+            report = load_json(server.address, "-n", 100, "-w", 0, "--label", "who=me,when=now", "--seed", 9)
+            self.assertEqual(report["run"]["labels"], {"who": "me", "when": "now"})
+            self.assertEqual(report["run"]["seed"], 9)
+            self.assertEqual(report["run"]["argv"][1], server.address)
+            self.assertEqual(report["config"]["requests"], 100)
+
+
+class Files(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = os.path.join(self.folder.name, "report.json")
+        self.addCleanup(self.folder.cleanup)
+
+    def test_a_report_is_written_whole_and_alone(self):
+        with serving("epoll", "tcp://127.0.0.1:0") as server:
+            for _ in range(2):
+                self.assertEqual(load(server.address, "-n", 50, "-w", 0, "-o", self.path).returncode, 0)
+                read_load_report(self.path)
+        self.assertEqual(os.listdir(self.folder.name), ["report.json"])
+
+    def test_a_report_that_cannot_be_written_leaves_the_earlier_one(self):
+        with serving("epoll", "tcp://127.0.0.1:0") as server:
+            self.assertEqual(load(server.address, "-n", 50, "-w", 0, "-o", self.path).returncode, 0)
+            with open(self.path, "rb") as file:
+                before = file.read()
+
+            def small_files():
+                resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+            result = load(server.address, "-n", 50, "-w", 0, "-q", "-o", self.path, preexec_fn=small_files)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("cannot write", result.stderr)
+        with open(self.path, "rb") as file:
+            self.assertEqual(file.read(), before)
+        self.assertEqual(os.listdir(self.folder.name), ["report.json"])
+
+
+class Faults(unittest.TestCase):
+    def start(self, *argv):
+        return subprocess.Popen([LOAD, *map(str, argv)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def test_a_killed_server_is_4_within_2_seconds_and_counts_are_kept(self):
+        for engine in ("uring", "epoll"):
+            with serving("epoll", "tcp://127.0.0.1:0") as server:
+                process = self.start(server.address, "-c", 8, "-d", "20s", "-w", 0, "--json", "--engine", engine)
+                time.sleep(0.5)  # in the middle of the run
+                os.kill(server.pid, signal.SIGKILL)
+                begin = time.monotonic()
+                out, err = process.communicate(timeout=30)
+                self.assertLess(time.monotonic() - begin, 4 if SANITIZED else 2)
+                self.assertEqual(process.returncode, 4, err)
+                self.assertEqual(err.count("\n"), 1, err)
+                report = check_load_report(json.loads(out))
+                self.assertFalse(report["run"]["complete"])
+                self.assertGreater(report["accounting"]["ok"], 0)
+                self.assertEqual(report["verdict"]["status"], "invalid")
+
+    def test_a_stopped_server_is_noticed(self):
+        with serving("epoll", "tcp://127.0.0.1:0") as server:
+            process = self.start(server.address, "-c", 8, "-d", "60s", "-w", 0, "--json", "--timeout", "300ms")
+            time.sleep(0.5)  # in the middle of the run
+            os.kill(server.pid, signal.SIGSTOP)
+            try:
+                out, err = process.communicate(timeout=30)
+            finally:
+                os.kill(server.pid, signal.SIGCONT)
+            self.assertEqual(process.returncode, 4, err)
+            report = check_load_report(json.loads(out))
+            self.assertIn("no reply", report["run"]["reason"])
+            self.assertGreater(report["accounting"]["timeout"], 0)
+
+    def test_ctrl_c_keeps_the_report(self):
+        with serving("epoll", "tcp://127.0.0.1:0") as server:
+            process = self.start(server.address, "-c", 8, "-d", "60s", "-w", 0, "--json")
+            time.sleep(0.5)  # in the middle of the run
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+            self.assertEqual(process.returncode, 130, err)
+            report = check_load_report(json.loads(out))
+            self.assertFalse(report["run"]["complete"])
+            self.assertGreater(report["accounting"]["ok"], 0)
+
+    def test_refused_connections_are_named(self):
+        with serving("thread", "tcp://127.0.0.1:0", "--max-clients", 4) as server:
+            result = load(server.address, "-c", 8, *SHORT)
+            self.assertEqual(result.returncode, 4, result.stdout)
+            self.assertIn("closed", result.stdout)
+
+    def test_ports_that_run_out_are_named(self):
+        # A private network, where the ports are few and nobody else's.
+        probe = run("unshare", "-Urn", "true")
+        if probe.returncode != 0:
+            self.skipTest("no private network namespace: " + probe.stderr.strip())
+        script = """
+            ip link set lo up &&
+            echo 40000 40049 >/proc/sys/net/ipv4/ip_local_port_range &&
+            exec "$1" tcp://127.0.0.1:7000 -c 60 -d 100ms"""
+        result = run("unshare", "-Urn", "sh", "-c", script, "sh", LOAD)
+        self.assertEqual(result.returncode, 77, result.stderr)
+        self.assertIn("60 connections from one address need as many ports, 50 are there", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,39 @@
+"""Reading reports in tests: every sample is validated against its schema, and
+every identity is checked."""
+import json
+import os
+
+import jsonschema
+
+SCHEMAS = os.path.join(os.path.dirname(__file__), "../../results/schema")
+
+
+def validator(name):
+    with open(os.path.join(SCHEMAS, name + ".schema.json"), encoding="utf-8") as file:
+        schema = json.load(file)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def check_load_report(report):
+    """Asserts schema and identities of a report of sockbench-load; returns it."""
+    errors = ["%s: %s" % ("/".join(map(str, e.path)), e.message) for e in validator("load").iter_errors(report)]
+    assert not errors, "\n".join(errors)
+    a = report["accounting"]
+    assert a["scheduled"] == a["sent"] + a["skipped"], a
+    assert a["sent"] == a["ok"] + a["error"] + a["timeout"] + a["unfinished"], a
+    assert a["error"] == sum(a["errors"].values()), a
+    response = report["latency"]["response"]
+    assert (response["count"] if response else 0) == a["ok"], (response, a)
+    flows = report["load"]["flows"]
+    assert flows["served"] + flows["unserved"] == flows["connected"] <= flows["offered"], flows
+    udp = report["udp"]
+    if udp:
+        assert udp["sent"] == udp["unique"] + udp["lost"], udp
+        assert udp["received"] == sum(udp[k] for k in ("unique", "duplicate", "ancient", "foreign", "corrupt")), udp
+    return report
+
+
+def read_load_report(path):
+    with open(path, encoding="utf-8") as file:
+        return check_load_report(json.load(file))
