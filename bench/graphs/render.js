@@ -49,19 +49,49 @@ function readJson(file) {
     }
 }
 
+function distinct(rows, field) {
+    return new Set(rows.map((row) => row[field])).size;
+}
+
+// What a cell's key says after connections and size: further swept options.
+function furtherSwept(row) {
+    const match = /\/s=\d+\/(.+)$/.exec(row.cell || "");
+    return match ? match[1].replace(/\//g, ", ") : "";
+}
+
 // What a panel and a line are called. A server's own name is used where two
-// servers of one transport run the same model.
-function named(rows) {
+// servers of one transport run the same model. What is swept and is not the x
+// axis gives panels of its own.
+function named(rows, against) {
     const byModel = new Map();
     for (const row of rows) {
         const key = `${row.transport}/${row.model}`;
         byModel.set(key, (byModel.get(key) || new Set()).add(row.server));
     }
-    return rows.map((row) => ({
-        ...row,
-        series: row.model && byModel.get(`${row.transport}/${row.model}`).size === 1 ? row.model : row.server,
-        panel: `${row.load} (${[String(row.transport).toUpperCase(), row.service].filter(Boolean).join(" ")})`,
-    }));
+    const sizes = against !== "size_bytes" && distinct(rows, "size_bytes") > 1;
+    const clients = against === "size_bytes" && distinct(rows, "connections") > 1;
+    return rows.map((row) => {
+        const what = [
+            [String(row.transport).toUpperCase(), row.service].filter(Boolean).join(" "),
+            sizes && `${row.size_bytes} B`, clients && `${row.connections} clients`, furtherSwept(row),
+        ];
+        return {
+            ...row,
+            series: row.model && byModel.get(`${row.transport}/${row.model}`).size === 1 ? row.model : row.server,
+            panel: `${row.load} (${what.filter(Boolean).join(", ")})`,
+        };
+    });
+}
+
+// The largest number of clients, in words, where it is the same for all panels.
+function mostClients(rows) {
+    const most = new Map();
+    for (const row of rows)
+        most.set(row.panel, Math.max(most.get(row.panel) || 0, row.connections));
+    const [count, ...others] = new Set(most.values());
+    if (others.length > 0)
+        return "largest number of clients";
+    return `${count} ${count === 1 ? "client" : "clients"}`;
 }
 
 // Rows that have what the spec needs; none when its sweep has a single value.
@@ -85,9 +115,13 @@ function fill(spec, rows, { caption, width } = {}) {
     const filled = JSON.parse(JSON.stringify(spec));
     filled.data = { name: "rows", values: rows };
     setParam(filled, "caption", caption);
-    setParam(filled, "most_connections", Math.max(...rows.map((row) => row.connections)));
+    setParam(filled, "most_clients", mostClients(rows));
+    const panel = filled.spec || filled;
+    // A single panel has the width of two.
+    if (distinct(rows, "panel") === 1)
+        Object.assign(panel, { width: 700 }, typeof panel.height === "number" ? { height: 360 } : {});
     if (width)
-        (filled.spec || filled).width = width;
+        panel.width = width;
     return filled;
 }
 
@@ -110,7 +144,7 @@ function quiet(vega) {
 
 // The graph as SVG text, or null when the rows hold nothing for it.
 async function render(spec, rows, options) {
-    const usable = applicable(spec, named(rows));
+    const usable = applicable(spec, named(rows, (spec.usermeta || {}).against));
     if (usable.length === 0)
         return null;
     return toSvg(fill(spec, usable, options), readJson(THEME));

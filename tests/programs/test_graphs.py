@@ -183,6 +183,20 @@ class Drawn(unittest.TestCase):
         self.assertTrue(any(note in word for word in graphs["latency"]))
         self.assertFalse(any(note in word for word in graphs["throughput"]))
 
+    def test_sizes_are_an_axis_of_their_own_and_never_one_line(self):
+        rows = [dict(row, size_bytes=size, cell=row["cell"].replace("s=64", "s=%d" % size))
+                for row in sample() for size in (64, 4096)]
+        graphs, _ = self.draw(rows)
+        self.assertEqual(sorted(graphs), ["cpu", "latency", "size", "throughput"])
+        for name in ("cpu", "latency", "throughput"):
+            self.assertIn("persistent (TCP echo, 4096 B)", graphs[name])
+        self.assertIn("persistent (TCP echo, 8 clients)", graphs["size"])
+
+    def test_other_swept_options_are_panels(self):
+        rows = [dict(row, cell=row["cell"] + "/pipeline=%d" % depth) for row in sample() for depth in (1, 16)]
+        graphs, _ = self.draw(rows)
+        self.assertIn("persistent (TCP echo, pipeline=16)", graphs["throughput"])
+
     def test_two_servers_of_one_model_keep_their_own_names(self):
         rows = [dict(row, server=name) for row in sample() if row["model"] == "epoll" for name in ("small", "large")]
         graphs, _ = self.draw(rows)
