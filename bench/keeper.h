@@ -1,7 +1,9 @@
 /*
  * The keeper outlives the bench by a moment: when the bench dies, however, it
  * kills every process group that was still at work. PDEATHSIG alone reaches
- * the bench's children, not what they have started.
+ * the bench's children, not what they have started. What has left its group for
+ * a session of its own is out of reach then; keeper_sweep ends such a process
+ * where the bench comes to its own end.
  */
 #ifndef SOCKBENCH_BENCH_KEEPER_H
 #define SOCKBENCH_BENCH_KEEPER_H

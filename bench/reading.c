@@ -104,6 +104,13 @@ enum measure {
     MEASURE_CPU,
 };
 
+/* Those servers of a point that served all, by one measure. */
+struct ranking {
+    size_t count;
+    size_t best, worst, first; /* first: in the scenario's order */
+    double best_value, worst_value, first_value;
+};
+
 static double value_of(const struct point *point, size_t i,
                        enum measure measure)
 {
@@ -112,58 +119,100 @@ static double value_of(const struct point *point, size_t i,
                                    : s->server_cpu_ns_per_request.median;
 }
 
-/* The greatest and the least of those that served all. False when there are
- * not two, or when the numbers do not carry a comparison. */
-static bool extremes(const struct point *point, enum measure measure,
-                     size_t *ret_most, size_t *ret_least)
+/* False when fewer than two can be compared, or when a number among them does
+ * not carry a comparison. */
+static bool rank(const struct point *point, enum measure measure,
+                 struct ranking *ret_ranking)
 {
-    size_t found = 0;
+    struct ranking r = {0};
     for (size_t i = 0; i < point->count; i++) {
+        double value = value_of(point, i, measure);
         if (!served_all(&point->summaries[i]))
             continue;
-        double value = value_of(point, i, measure);
         if (isnan(value) || value <= 0 ||
             (measure == MEASURE_RATE && !rate_counts(point, i)))
             return false;
-        if (found == 0 || value > value_of(point, *ret_most, measure))
-            *ret_most = i;
-        if (found == 0 || value < value_of(point, *ret_least, measure))
-            *ret_least = i;
-        found++;
+        bool more = measure == MEASURE_RATE ? value > r.best_value
+                                            : value < r.best_value;
+        bool less = measure == MEASURE_RATE ? value < r.worst_value
+                                            : value > r.worst_value;
+        if (r.count == 0) {
+            r.first = i;
+            r.first_value = value;
+        }
+        if (r.count == 0 || more) {
+            r.best = i;
+            r.best_value = value;
+        }
+        if (r.count == 0 || less) {
+            r.worst = i;
+            r.worst_value = value;
+        }
+        r.count++;
     }
-    return found >= 2 &&
-           value_of(point, *ret_most, measure) >=
-               WORTH_SAYING * value_of(point, *ret_least, measure);
+    *ret_ranking = r;
+    return r.count >= 2;
 }
 
-static bool say_extremes(const struct point *point, FILE *out)
+static void say_rates(const struct point *point, const struct ranking *ranking,
+                      FILE *out)
 {
-    size_t most = 0;
-    size_t least = 0;
-    char text[UNITS_TEXT_MAX];
-    char other[UNITS_TEXT_MAX];
-    if (extremes(point, MEASURE_RATE, &most, &least)) {
-        double rate = value_of(point, most, MEASURE_RATE);
-        double ratio = rate / value_of(point, least, MEASURE_RATE);
-        fprintf(out,
-                "%s answered most, %s requests/s, %.*f times as many as %s. ",
-                name_of(point, most),
-                units_format_count((uint64_t)(rate + 0.5), text),
-                ratio < 10 ? 1 : 0, ratio, name_of(point, least));
-        return true;
+    char most[UNITS_TEXT_MAX];
+    char least[UNITS_TEXT_MAX];
+    units_format_count((uint64_t)(ranking->best_value + 0.5), most);
+    units_format_count((uint64_t)(ranking->worst_value + 0.5), least);
+    if (ranking->best_value < WORTH_SAYING * ranking->worst_value) {
+        fprintf(out, "%s answered about as many requests/s, %s to %s. ",
+                ranking->count == 2 ? "both" : "all", least, most);
+        return;
     }
-    if (!extremes(point, MEASURE_CPU, &most, &least))
-        return false;
+    /* The first is what the scenario compares with; where it is the best, the
+     * last of the field is. */
+    bool first = ranking->first_value * WORTH_SAYING <= ranking->best_value;
+    double ratio = ranking->best_value /
+                   (first ? ranking->first_value : ranking->worst_value);
+    fprintf(out, "%s answered most, %s requests/s, %.*f times as many as %s. ",
+            name_of(point, ranking->best), most, ratio < 10 ? 1 : 0, ratio,
+            name_of(point, first ? ranking->first : ranking->worst));
+}
+
+/* Rates where they carry a comparison, else the server's CPU a request, which
+ * holds even when the generator was the limit. */
+static void say_ranking(const struct point *point, FILE *out)
+{
+    struct ranking ranking;
+    char best[UNITS_TEXT_MAX];
+    char worst[UNITS_TEXT_MAX];
+    if (rank(point, MEASURE_RATE, &ranking)) {
+        say_rates(point, &ranking, out);
+        return;
+    }
+    if (!rank(point, MEASURE_CPU, &ranking) ||
+        ranking.worst_value < WORTH_SAYING * ranking.best_value)
+        return;
     fprintf(out,
             "%s used least CPU per request on the server's side, %s; %s used "
             "most, %s. ",
-            name_of(point, least),
-            units_format_duration((uint64_t)value_of(point, least, MEASURE_CPU),
-                                  text),
-            name_of(point, most),
-            units_format_duration((uint64_t)value_of(point, most, MEASURE_CPU),
-                                  other));
-    return true;
+            name_of(point, ranking.best),
+            units_format_duration((uint64_t)ranking.best_value, best),
+            name_of(point, ranking.worst),
+            units_format_duration((uint64_t)ranking.worst_value, worst));
+}
+
+/* ", 64 B" where the block has other sizes too. */
+static const char *size_text(const struct run *run, size_t head,
+                             char text[static UNITS_TEXT_MAX + 2])
+{
+    const struct cell *cells = run->matrix->cells;
+    char size[UNITS_TEXT_MAX];
+    text[0] = '\0';
+    for (size_t i = head; i < run->matrix->count; i++) {
+        if (table_is_same_block(&cells[i], &cells[head]) &&
+            cells[i].size_bytes != cells[head].size_bytes)
+            snprintf(text, UNITS_TEXT_MAX + 2, ", %s",
+                     units_format_bytes(cells[head].size_bytes, size));
+    }
+    return text;
 }
 
 /* One block's sentences. */
@@ -182,15 +231,17 @@ static void say_block(const struct run *run, size_t head, FILE *out)
     if (point->count > 0 && whole < point->count)
         say_served(point, whole, said);
     if (point->count > 0)
-        say_extremes(point, said);
+        say_ranking(point, said);
     fflush(said);
     if (size > 0) {
         const struct cell *cell = &run->matrix->cells[point->cells[0]];
         const struct scenario_load *load = cell->load;
-        fprintf(out, "%s, %s, %" PRIu64 " client%s: %s\n",
+        char of_size[UNITS_TEXT_MAX + 2];
+        fprintf(out, "%s, %s%s, %" PRIu64 " client%s: %s\n",
                 load->title ? load->title : load->name,
                 cell->server->transport == TRANSPORT_TCP ? "TCP" : "UDP",
-                cell->connections, cell->connections == 1 ? "" : "s", text);
+                size_text(run, head, of_size), cell->connections,
+                cell->connections == 1 ? "" : "s", text);
     }
 out:
     if (said)

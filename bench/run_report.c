@@ -74,6 +74,7 @@ void run_add(struct run *run, const struct slot *slot,
     put_count(row, "repetition", slot->repetition);
     put_text(row, "status", trial_status_name(result->status));
     put_text(row, "reason", *result->reason ? result->reason : NULL);
+    put_text(row, "server_cpu_source", result->cpu_source);
     json_array_append_new(run->trials, row);
     cell->status = status_after(cell->status, result->status);
     if (*cell->reason == '\0' && result->status != TRIAL_INTERRUPTED)
@@ -197,7 +198,7 @@ json_t *run_report_json(const struct run *run)
     json_t *schema = put_object(report, "schema");
     put_text(schema, "name", "sockbench-run");
     put_count(schema, "version", SCHEMA_VERSION);
-    put_tool(report, "tool", NULL);
+    put_tool(report, "tool", NULL); /* the bench itself uses no ring */
     put_flag(run->identity, "complete", run->complete);
     put_json(report, "run", json_incref(run->identity));
     put_scenario(report, run->scenario);

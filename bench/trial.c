@@ -23,6 +23,7 @@
 #define READY_LOOK_NS (5 * NS_PER_MS) /* between looks for a foreign port */
 #define STOP_NS (3 * NS_PER_S)        /* two of draining, one to spare */
 #define SAMPLE_NS (200 * NS_PER_MS)
+#define FALL_NS (500 * NS_PER_MS)   /* for a dying server to be dead */
 #define LATE_NS (30 * NS_PER_S)     /* beyond what a load said it takes */
 #define COUNTED_NS (600 * NS_PER_S) /* for a load of so many requests */
 
@@ -365,12 +366,18 @@ static void judge_generator(struct trial *trial)
     char text[PROCESS_WORDS_MAX + 80];
     char why[400];
     const json_t *report = trial->result->report;
+    /* A generator that lost its server may see it before wait(2) does. */
+    struct process *const waited[] = {&trial->server};
+    bool good = process_exited(&trial->generator, 0);
+    uint64_t until = clock_now_ns() + (good ? 0 : FALL_NS);
+    while (!trial->server.ended && process_wait(waited, 1, -1, until) == 0)
+        continue;
     if (trial->server.ended) {
         end(trial, TRIAL_FAILED, "the server ended under load: %s",
             obituary(&trial->server, text, sizeof text));
         return;
     }
-    if (process_exited(&trial->generator, 0)) {
+    if (good) {
         if (!report)
             end(trial, TRIAL_FAILED, "the load left no report");
         return;
@@ -413,7 +420,7 @@ static void put_known(json_t *object, const char *key, uint64_t value)
         put_null(object, key);
 }
 
-static void put_cpu(const struct trial *trial, json_t *server)
+static void put_cpu(struct trial *trial, json_t *server)
 {
     const struct usage *before = &trial->before;
     const struct usage *after = &trial->after;
@@ -432,10 +439,9 @@ static void put_cpu(const struct trial *trial, json_t *server)
         put_null(server, "cpu_user_ns");
         put_null(server, "cpu_system_ns");
     }
-    put_count(server, "cpu_ns", (uint64_t)cpu_ns);
-    put_text(server, "cpu_source",
-             after->gone_ns > before->gone_ns ? "process_clocks+gone_children"
-                                              : "process_clocks");
+    trial->result->cpu_source = after->gone_ns > before->gone_ns
+                                    ? "process_clocks+gone_children"
+                                    : "process_clocks";
     put_ratio(server, "cpu_ns_per_request", cpu_ns, requests);
 }
 
@@ -460,7 +466,6 @@ static void describe_server(struct trial *trial)
     if (!trial->result->report)
         return;
     json_t *server = put_object(trial->result->report, "server");
-    put_text(server, "name", row->name);
     put_text(server, "model", row->model);
     if (row->command) {
         json_t *list = put_array(server, "command");

@@ -1,0 +1,448 @@
+"""sockbench run: cells, order, failures, ends, and the report.
+
+Where the real generator would only be slow, a fake one stands beside a copy of
+the bench: programs are found next to the one that runs.
+"""
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+import warnings
+
+import programs
+
+warnings.simplefilter("ignore", DeprecationWarning)
+import jsonschema  # noqa: E402  (Debian's, beside /usr/bin/python3)
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SUPPORT = os.path.join(HERE, "../support")
+SCHEMAS = os.path.join(HERE, "../../results/schema")
+ECHO = os.path.join(SUPPORT, "echo_server.py")
+PATIENCE_S = 60  # for what must happen; only a failure waits so long
+
+
+def schema_errors(report):
+    with open(os.path.join(SCHEMAS, "run.schema.json")) as file:
+        run = json.load(file)
+    with open(os.path.join(SCHEMAS, "load.schema.json")) as file:
+        load = json.load(file)
+    jsonschema.Draft202012Validator.check_schema(run)
+    resolver = jsonschema.RefResolver.from_schema(run, store={load["$id"]: load})
+    validator = jsonschema.Draft202012Validator(run, resolver=resolver)
+    return ["%s: %s" % (list(e.path), e.message[:300]) for e in validator.iter_errors(report)]
+
+
+def until(condition, what):
+    """Waits for something that another process does."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError("%s s passed without: %s" % (PATIENCE_S, what))
+        time.sleep(0.01)
+
+
+def content(path):
+    with open(path) as file:
+        return file.read()
+
+
+def is_alive(pid):
+    """Runs, that is: not gone, and no zombie either."""
+    try:
+        with open("/proc/%d/stat" % pid) as file:
+            return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def epoll(**more):
+    return dict({"model": "epoll", "transport": "tcp"}, **more)
+
+
+def command(name, *words):
+    return {"name": name, "command": ["/usr/bin/python3", ECHO, "{host}", "{port}", *words]}
+
+
+def load(**more):
+    return dict({"name": "a", "duration": "300ms", "warmup": "50ms", "timeout": "2s"}, **more)
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.out = os.path.join(self.folder, "out")
+        self.bench = programs.BENCH
+
+    def fake(self, **plan):
+        """From here on the generator is the fake one."""
+        beside = os.path.join(self.folder, "bin")
+        os.mkdir(beside)
+        for program in (programs.BENCH, programs.SERVE):
+            shutil.copy(program, beside)
+        target = os.path.join(beside, "sockbench-load")
+        shutil.copy(os.path.join(SUPPORT, "fake_load.py"), target)
+        os.chmod(target, 0o755)
+        with open(os.path.join(beside, "fake.json"), "w") as file:
+            json.dump(plan, file)
+        self.bench = os.path.join(beside, "sockbench")
+        self.hanging = os.path.join(beside, "hanging")
+        self.log = os.path.join(beside, "loads.log")
+
+    def scenario(self, servers, loads, **more):
+        path = os.path.join(self.folder, "mine.json")
+        with open(path, "w") as file:
+            json.dump(dict({"servers": servers, "loads": loads, "layout": "shared"}, **more), file)
+        return path
+
+    def run_bench(self, path, *words, code=0, **options):
+        done = programs.run(self.bench, "run", path, "-o", self.out, *words, timeout=120, **options)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done
+
+    def report(self):
+        with open(os.path.join(self.out, "report.json")) as file:
+            return json.load(file)
+
+    def cells(self):
+        return {cell["key"]: cell for cell in self.report()["cells"]}
+
+
+class Whole(Case):
+    """Real servers, the real generator."""
+
+    def test_a_small_run_closes_in_every_number(self):
+        path = self.scenario([epoll(), {"model": "iterative"}, {"model": "iterative", "transport": "udp"}],
+                             [load(title="Stay"), load(name="again", **{"reconnect-every": 1})],
+                             sweep={"connections": [1, 3]}, repetitions=2, title="Small", reading="Read this.")
+        done = self.run_bench(path)
+        report = self.report()
+        self.assertEqual(schema_errors(report), [])
+        self.assertTrue(report["run"]["complete"])
+        cells = self.cells()
+        self.assertEqual(len(cells), 12)
+        for key, cell in cells.items():
+            if key.startswith("udp/") and "/again/" in key:
+                self.assertEqual(cell["status"], "does_not_apply", key)
+                continue
+            self.assertEqual((cell["status"], cell["reason"]), ("ok", None), key)
+            self.assertEqual(len(cell["repetitions"]), 2)
+            self.assertEqual(cell["summary"]["requests_per_s"]["n"], 2)
+            rates = [r["throughput"]["requests_per_s"] for r in cell["repetitions"]]
+            self.assertAlmostEqual(cell["summary"]["requests_per_s"]["median"], sum(rates) / 2, places=3)
+            self.assertEqual(cell["summary"]["requests_per_s"]["min"], min(rates))
+            self.assertEqual([r["run"]["seed"] for r in cell["repetitions"]], [1, 2])
+            self.check_server(cell)
+        stuck = cells["tcp/iterative/echo/a/c=3/s=64"]
+        self.assertEqual(stuck["summary"]["flows"], {"offered": 3, "served": 1})
+        self.assertIn("1 of 3", done.stdout)
+        self.assertIn("iterative served 1 of 3; epoll served all.", re.sub(r"\s+", " ", done.stdout))
+        self.assertIn("Read this.", done.stdout)
+        self.assertIn("shared layout: server on CPU ", done.stdout)
+        self.assertEqual(done.stderr, "")
+        self.check_rows(cells)
+
+    def check_server(self, cell):
+        pids = {r["server"]["pid"] for r in cell["repetitions"]}
+        self.assertEqual(len(pids), 2, "a fresh server each time")
+        for repetition in cell["repetitions"]:
+            server = repetition["server"]
+            self.assertEqual(server["model"], cell["server"]["model"])
+            self.assertGreater(server["cpu_ns_per_request"], 0)
+            total = server["cpu_ns_per_request"] * repetition["generator"]["requests_total"]
+            if server["cpu_user_ns"] is not None:
+                self.assertAlmostEqual(server["cpu_user_ns"] + server["cpu_system_ns"], total, delta=total * 1e-6 + 2)
+            # One CPU for both, so no more than the time there was.
+            window = sum(repetition["window"][k] for k in ("warmup_ns", "length_ns", "drain_ns"))
+            self.assertLess(total, window + 10e9)
+            self.assertGreater(server["rss_peak_bytes"], server["pss_peak_bytes"] // 2)
+            self.assertGreater(server["voluntary_context_switches"] + server["involuntary_context_switches"], 0)
+
+    def check_rows(self, cells):
+        with open(os.path.join(self.out, "rows.json")) as file:
+            rows = json.load(file)
+        self.assertEqual([row["cell"] for row in rows], list(cells))
+        for row in rows:
+            summary = cells[row["cell"]]["summary"]
+            self.assertEqual(row["requests_per_s"], summary and summary["requests_per_s"]["median"])
+            self.assertEqual(row["flows_served"], summary and summary["flows"]["served"])
+            self.assertEqual(row["status"], cells[row["cell"]]["status"])
+            self.assertIn("lost_ratio", row)
+
+    def test_a_foreign_server_is_a_row_like_others(self):
+        path = self.scenario([epoll(), command("python"), dict(command("six"), family="ipv6")], [load(connections=4)])
+        self.run_bench(path)
+        self.assertEqual(schema_errors(self.report()), [])
+        for key in ("tcp/python/echo/a/c=4/s=64", "tcp6/six/echo/a/c=4/s=64"):
+            cell = self.cells()[key]
+            self.assertEqual(cell["status"], "ok", cell["reason"])
+            self.assertEqual(cell["summary"]["flows"], {"offered": 4, "served": 4})
+            self.assertIsNone(cell["server"]["model"])
+            self.assertGreater(cell["summary"]["server_cpu_ns_per_request"]["median"], 0)
+
+    def test_a_server_that_dies_under_load_is_named(self):
+        path = self.scenario([epoll(), command("mortal", "--die-after", "500")], [load(connections=4)])
+        done = self.run_bench(path, code=4)
+        self.assertEqual(schema_errors(self.report()), [])
+        cells = self.cells()
+        self.assertEqual(cells["tcp/epoll/echo/a/c=4/s=64"]["status"], "ok")
+        mortal = cells["tcp/mortal/echo/a/c=4/s=64"]
+        self.assertEqual(mortal["status"], "failed")
+        self.assertEqual(mortal["reason"], "the server ended under load: exit code 3: no more of this")
+        self.assertIsNone(mortal["summary"])
+        self.assertIn("failed: tcp/mortal/echo/a/c=4/s=64: the server ended under load", done.stdout)
+
+
+class Order(Case):
+    def plan(self, seed):
+        path = self.scenario([epoll(), {"model": "thread"}], [load()], sweep={"connections": [1, 2, 3, 4]},
+                             repetitions=3, seed=seed)
+        done = programs.run(self.bench, "run", "--plan", path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return path, done.stdout.split()
+
+    def test_trials_run_in_the_order_that_the_seed_gives(self):
+        self.fake()
+        path, planned = self.plan(5)
+        self.run_bench(path)
+        trials = self.report()["trials"]
+        self.assertEqual([t["cell"] for t in trials], planned)
+        self.assertEqual([t["repetition"] for t in trials], [0] * 8 + [1] * 8 + [2] * 8)
+        self.assertEqual(planned, self.plan(5)[1])
+        self.assertNotEqual(planned, self.plan(6)[1])
+        self.assertNotEqual(planned[:8], planned[8:16])
+        self.assertEqual(sorted(planned[:8]), sorted(planned[8:16]))
+
+    def test_only_runs_what_it_names(self):
+        self.fake()
+        path, _ = self.plan(5)
+        self.run_bench(path, "--only", "tcp/thread/echo/a/c=3/s=64")
+        self.assertEqual(list(self.cells()), ["tcp/thread/echo/a/c=3/s=64"])
+        self.assertEqual(len(self.report()["trials"]), 3)
+
+    def test_the_load_gets_what_the_scenario_says(self):
+        self.fake()
+        path = self.scenario([epoll(service="upper")], [load(size=100, **{"no-verify": True, "pipeline": 2})],
+                             sweep={"connections": [7]}, seed=40, layout={"server": "0", "generator": "0"})
+        self.run_bench(path)
+        with open(self.log) as file:
+            words = json.loads(file.readline())
+        given = " ".join(words[1:])
+        for part in ("--service upper", "--seed 40", "--cpus 0", "--size 100", "--no-verify", "--pipeline 2",
+                     "--connections 7", "--duration 300ms", "--quiet"):
+            self.assertIn(part, given)
+        self.assertNotIn("--no-verify on", given)
+        self.assertEqual(self.report()["layout"]["name"], "explicit")
+
+
+class Failures(Case):
+    def test_a_server_that_does_not_start_is_marked_and_the_rest_go_on(self):
+        self.fake()
+        path = self.scenario(
+            [command("dead", "--exit", "7", "--words", "one\ntwo\nthe cellar is flooded\n"), epoll(),
+             {"name": "absent", "command": ["/nowhere/at/all", "{port}"]},
+             command("deaf", "--deaf", "--words", "what?")], [load()])
+        done = self.run_bench(path, code=4)
+        reasons = {cell["server"]["name"]: (cell["status"], cell["reason"]) for cell in self.report()["cells"]}
+        self.assertEqual(reasons["epoll"], ("ok", None))
+        self.assertEqual(reasons["dead"], ("failed", "the server ended before it was ready: exit code 7: "
+                                                     "one two the cellar is flooded"))
+        self.assertEqual(reasons["absent"], ("failed", "cannot start /nowhere/at/all: No such file or directory"))
+        self.assertEqual(reasons["deaf"], ("failed", "the server was not ready within 3 s: what?"))
+        for name in ("dead", "absent", "deaf"):
+            self.assertIn("failed: tcp/%s/echo/a/c=64/s=64: %s" % (name, reasons[name][1]), done.stdout)
+
+    def test_when_nothing_could_start_it_is_1(self):
+        self.fake()
+        self.run_bench(self.scenario([command("dead", "--exit", "7")], [load()]), code=1)
+        self.assertEqual(self.report()["cells"][0]["status"], "failed")
+
+    def test_an_invalid_measurement_is_kept_and_not_counted(self):
+        self.fake(by_connections={"3": {"exit": 4, "verdict": "invalid", "reasons": ["12 replies were wrong"],
+                                        "stderr": "sockbench-load: 12 replies were wrong\n"}})
+        path = self.scenario([epoll()], [load()], sweep={"connections": [2, 3]}, repetitions=2)
+        self.run_bench(path, code=4)
+        cells = self.cells()
+        self.assertEqual(cells["tcp/epoll/echo/a/c=2/s=64"]["status"], "ok")
+        bad = cells["tcp/epoll/echo/a/c=3/s=64"]
+        self.assertEqual(bad["status"], "failed")
+        self.assertIn("exit code 4", bad["reason"])
+        self.assertIn("12 replies were wrong", bad["reason"])
+        self.assertEqual(len(bad["repetitions"]), 2)
+        self.assertIsNone(bad["summary"])
+
+    def test_what_is_not_possible_here_is_skipped_once(self):
+        self.fake(by_connections={"3": {"exit": 77, "report": False, "stderr": "sockbench-load: too few ports\n"}})
+        path = self.scenario([epoll()], [load()], sweep={"connections": [2, 3]}, repetitions=3)
+        done = self.run_bench(path)
+        skipped = self.cells()["tcp/epoll/echo/a/c=3/s=64"]
+        self.assertEqual(skipped["status"], "skipped")
+        self.assertIn("too few ports", skipped["reason"])
+        self.assertEqual(len([t for t in self.report()["trials"] if t["cell"] == skipped["key"]]), 1)
+        self.assertIn("skipped: tcp/epoll/echo/a/c=3/s=64", done.stdout)
+
+    def test_a_server_that_says_77_is_skipped(self):
+        self.fake()
+        path = self.scenario([command("refused", "--exit", "77", "--words", "no rings here"), epoll()], [load()])
+        self.run_bench(path)
+        refused = self.cells()["tcp/refused/echo/a/c=64/s=64"]
+        self.assertEqual(refused["status"], "skipped")
+        self.assertIn("no rings here", refused["reason"])
+
+    def test_a_load_without_a_report_has_failed(self):
+        self.fake(report=False)
+        self.run_bench(self.scenario([epoll()], [load()]), code=1)
+        self.assertEqual(self.report()["cells"][0]["reason"], "the load left no report")
+
+    def test_a_server_that_talks_without_end_holds_nobody(self):
+        self.fake()
+        self.run_bench(self.scenario([command("chatter", "--chatter", str(3 << 20))], [load()]))
+
+    def test_the_split_layout_needs_two_cpus(self):
+        self.fake()
+        path = self.scenario([epoll()], [load()], layout="split")
+        one = min(os.sched_getaffinity(0))
+        self.run_bench(path, code=1, preexec_fn=lambda: os.sched_setaffinity(0, [one]))
+        cell = self.report()["cells"][0]
+        self.assertEqual(cell["status"], "skipped")
+        self.assertIn("needs two CPUs", cell["reason"])
+
+
+class Usage(Case):
+    """Known amounts, in threads and children that are gone when one looks."""
+
+    def measured(self, *words):
+        self.fake()
+        self.run_bench(self.scenario([command("busy", *words)], [load()]))
+        report = self.report()
+        server = report["cells"][0]["repetitions"][0]["server"]
+        return server, report["trials"][0]["server_cpu_source"]
+
+    def test_cpu_of_a_thread_that_is_gone(self):
+        server, source = self.measured("--burn-thread", "0.3")
+        seconds = server["cpu_ns_per_request"] * 1000 / 1e9
+        self.assertGreaterEqual(seconds, 0.3)
+        self.assertLess(seconds, 0.45)
+        self.assertEqual(source, "process_clocks")
+
+    def test_cpu_of_a_child_that_is_gone(self):
+        server, source = self.measured("--burn-child", "0.3")
+        seconds = server["cpu_ns_per_request"] * 1000 / 1e9
+        self.assertGreaterEqual(seconds, 0.27)  # known in ticks of 10 ms, user and system
+        self.assertLess(seconds, 0.45)
+        self.assertEqual(source, "process_clocks+gone_children")
+
+    def test_memory_that_is_held(self):
+        server, _ = self.measured("--hold", str(64 << 20))
+        self.assertGreaterEqual(server["pss_peak_bytes"], 64 << 20)
+        self.assertGreaterEqual(server["rss_peak_bytes"], 64 << 20)
+        self.assertLess(server["pss_peak_bytes"], 160 << 20)
+
+
+class Ends(Case):
+    def pids_of(self, *names):
+        paths = [os.path.join(self.folder, name) for name in names]
+        until(lambda: all(os.path.exists(p) for p in paths), "all processes started")
+        return [int(content(p)) for p in paths]
+
+    def start(self, path):
+        process = subprocess.Popen([self.bench, "run", path, "-o", self.out], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: process.poll() is None and process.kill())
+        return process
+
+    def test_nothing_outlives_a_bench_that_is_killed(self):
+        self.fake(hang_at=1)
+        process = self.start(self.scenario([command("family", "--leave", self.folder)], [load()]))
+        until(lambda: os.path.exists(self.hanging), "a load that runs")
+        pids = self.pids_of("server", "child")
+        pids.append(int(content(self.hanging)))
+        self.assertTrue(all(is_alive(pid) for pid in pids))
+        (session,) = self.pids_of("session")
+        self.addCleanup(lambda: is_alive(session) and os.kill(session, signal.SIGKILL))
+        process.kill()
+        process.communicate(timeout=PATIENCE_S)
+        until(lambda: not any(is_alive(pid) for pid in pids), "server, its child and the load are gone")
+
+    def test_nothing_is_left_behind_after_a_run(self):
+        self.fake()
+        self.run_bench(self.scenario([command("family", "--leave", self.folder)], [load()]))
+        for pid in self.pids_of("server", "child", "session"):
+            self.assertFalse(is_alive(pid))
+
+    def test_an_interrupt_keeps_what_was_measured(self):
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            with self.subTest(signal=number):
+                self.setUp()
+                self.fake(hang_at=3)
+                path = self.scenario([epoll()], [load()], sweep={"connections": [1, 2, 3, 4]})
+                process = self.start(path)
+                until(lambda: os.path.exists(self.hanging), "a load that hangs")
+                process.send_signal(number)
+                out, err = process.communicate(timeout=PATIENCE_S)
+                self.assertEqual(process.returncode, code, err)
+                report = self.report()
+                self.assertFalse(report["run"]["complete"])
+                self.assertEqual([t["status"] for t in report["trials"]], ["ok", "ok", "interrupted"])
+                self.assertEqual(sorted(c["status"] for c in report["cells"]), ["not_run", "not_run", "ok", "ok"])
+                self.assertIn("Interrupted", out)
+                hung = int(content(self.hanging))
+                self.assertFalse(is_alive(hung))
+
+
+class Files(Case):
+    def test_an_earlier_report_is_never_destroyed(self):
+        self.fake()
+        path = self.scenario([epoll()], [load()])
+        os.mkdir(self.out)
+        kept = os.path.join(self.out, "report.json")
+        with open(kept, "w") as file:
+            file.write("precious")
+        done = self.run_bench(path, code=2)
+        self.assertIn("is there already", done.stderr)
+        self.assertEqual(content(kept), "precious")
+        self.assertEqual(os.listdir(self.out), ["report.json"])
+
+    def test_without_a_name_each_run_has_a_folder_of_its_own(self):
+        self.fake()
+        path = self.scenario([epoll()], [load()])
+        seen = {}
+        for _ in range(3):
+            done = programs.run(self.bench, "run", path, cwd=self.folder)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            name = re.search(r"^Report: (results/runs/mine-\d{8}-\d{6}(-\d+)?/report.json)$", done.stdout, re.M).group(1)
+            self.assertNotIn(name, seen)
+            with open(os.path.join(self.folder, name), "rb") as file:
+                seen[name] = hashlib.sha256(file.read()).hexdigest()
+        for name, digest in seen.items():
+            with open(os.path.join(self.folder, name), "rb") as file:
+                self.assertEqual(hashlib.sha256(file.read()).hexdigest(), digest)
+            self.assertEqual(sorted(os.listdir(os.path.dirname(os.path.join(self.folder, name)))),
+                             ["report.json", "rows.json"])
+
+    def test_a_folder_that_cannot_be_made_is_told(self):
+        self.fake()
+        path = self.scenario([epoll()], [load()])
+        done = programs.run(self.bench, "run", path, "-o", os.path.join(path, "below"))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cannot make the folder", done.stderr)
+
+    def test_a_full_stdout_is_not_a_success(self):
+        self.fake()
+        path = self.scenario([epoll()], [load()])
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([self.bench, "run", path, "-o", self.out], stdout=full, stderr=subprocess.PIPE,
+                                  timeout=120, text=True, stdin=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cannot write to stdout: No space left on device", done.stderr)
+        self.assertTrue(self.report()["run"]["complete"])
+
+
+if __name__ == "__main__":
+    unittest.main()
