@@ -30,7 +30,7 @@ function caption(rows, report, needs) {
     const { repetitions } = report.scenario || {};
     const { seed } = report.run || {};
     if (repetitions > 1)
-        lines.push(`medians of ${repetitions}, bands from least to greatest`);
+        lines.push(`medians of ${repetitions}${needs.includes("requests_per_s") ? ", bands from least to greatest" : ""}`);
     else if (repetitions === 1)
         lines.push("one run a point");
     if (seed !== undefined)
