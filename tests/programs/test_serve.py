@@ -1,0 +1,184 @@
+"""sockbench-serve as a program: its words, exit codes, signals and output."""
+import json
+import os
+import socket
+import subprocess
+import unittest
+
+from programs import SERVE, run, serving
+
+LOOPBACK = "tcp://127.0.0.1:0"
+COUNTERS = ["accepted", "refused", "closed", "timed_out", "accept_pauses", "reads", "writes", "bytes_in", "bytes_out",
+            "send_errors", "datagrams_refused", "socket_drops"]
+
+
+class Words(unittest.TestCase):
+    def refused(self, code, text, *argv):
+        result = run(SERVE, *argv)
+        self.assertEqual((result.returncode, result.stdout), (code, ""), argv)
+        self.assertEqual(result.stderr, "sockbench-serve: %s\n" % text)
+
+    def test_no_word_at_all(self):
+        self.refused(2, "no --model (try --help, or --list)")
+
+    def test_no_model(self):
+        self.refused(2, "no --model: --list shows them", "--listen", LOOPBACK)
+
+    def test_an_unknown_model_gets_the_nearest_name(self):
+        self.refused(2, "unknown model 'epol' (did you mean 'epoll'?)", "--model", "epol")
+        self.refused(2, "unknown model 'zzzzzzzzzz' (see --list)", "--model", "zzzzzzzzzz")
+
+    def test_a_model_of_the_other_transport(self):
+        self.refused(2, "model 'thread' serves streams, and udp://127.0.0.1:0 is for datagrams (see --list)",
+                     "--model", "thread", "--listen", "udp://127.0.0.1:0")
+
+    def test_an_unknown_service_gets_the_nearest_name(self):
+        self.refused(2, "unknown service 'uper' (did you mean 'upper'?)",
+                     "--model", "epoll", "--listen", LOOPBACK, "--service", "uper")
+
+    def test_an_unknown_option_gets_the_nearest_name(self):
+        self.refused(2, "unknown option '--modle' (did you mean '--model'?)", "--modle", "epoll")
+
+    def test_bad_values(self):
+        for text, *argv in (
+                ("--workers: model 'epoll' does not take a number of workers", "--workers", 2),
+                ("--workers '0': the least is 1", "--workers", 0),
+                ("--work 'nap:1s': sleep:10ms or spin:20us", "--work", "nap:1s"),
+                ("--work 'sleep:1': sleep:10ms or spin:20us", "--work", "sleep:1"),
+                ("--ring-buffers: a power of two", "--ring-buffers", 3),
+                ("--nodelay 'yes': on or off", "--nodelay", "yes"),
+                ("--cpus 'one': a list of CPUs such as 0,2-3", "--cpus", "one"),
+                ("--cpus '1023': not all of them may be used here", "--cpus", "1023"),
+                ("--idle-timeout '10': a duration such as 10s or 250ms", "--idle-timeout", 10),
+                ("unexpected word 'epoll' (see --help)", "epoll")):
+            with self.subTest(argv=argv):
+                self.refused(2, text, "--model", "epoll", "--listen", LOOPBACK, *argv)
+
+    def test_bad_addresses(self):
+        for address in ("tcp://", "tcp://127.0.0.1", "127.0.0.1:1", "tcp://127.0.0.1:65536", "udp://224.0.0.1:7000"):
+            with self.subTest(address=address):
+                result = run(SERVE, "--model", "iterative", "--listen", address)
+                self.assertEqual((result.returncode, result.stdout), (2, ""))
+                self.assertEqual(result.stderr.count("\n"), 1)
+                self.assertIn("--listen '%s'" % address, result.stderr)
+
+
+class Machine(unittest.TestCase):
+    def test_a_port_that_is_taken(self):
+        with serving("epoll", LOOPBACK) as server:
+            result = run(SERVE, "--model", "thread", "--listen", server.address)
+            self.assertEqual((result.returncode, result.stdout), (1, ""))
+            self.assertEqual(result.stderr,
+                             "sockbench-serve: cannot bind %s: Address already in use\n" % server.address)
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root, to become nobody with a known limit")
+    def test_a_privileged_port(self):
+        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start") as file:
+            if int(file.read()) <= 80:
+                self.skipTest("port 80 is for everybody here")
+
+        def become_nobody():
+            os.setgid(65534)
+            os.setuid(65534)
+        if run("/bin/test", "-x", SERVE, preexec_fn=become_nobody).returncode != 0:
+            self.skipTest("nobody may not run the program where it is built")
+        result = run(SERVE, "--model", "epoll", "--listen", "tcp://127.0.0.1:80", preexec_fn=become_nobody)
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(result.stderr, "sockbench-serve: cannot bind tcp://127.0.0.1:80: Permission denied\n")
+
+    def test_strangers_are_warned_of(self):
+        with serving("epoll", "tcp://0.0.0.0:0") as server:
+            code, err = server.stop()
+        lines = err.splitlines()
+        self.assertEqual(lines[0], "sockbench-serve: warning: other machines can reach %s" % server.address)
+        self.assertEqual(len(lines), 2 if os.geteuid() == 0 else 1)
+
+    def test_loopback_needs_no_warning(self):
+        for model, address in (("epoll", LOOPBACK), ("epoll", "tcp://[::1]:0"), ("epoll", "udp://localhost:0")):
+            with self.subTest(address=address), serving(model, address) as server:
+                self.assertEqual(server.stop(), (0, ""))
+
+
+class Output(unittest.TestCase):
+    def test_the_ready_line_is_all_there_is(self):
+        for model, address in (("iterative", LOOPBACK), ("epoll", "udp://[::1]:0")):
+            with serving(model, address) as server:
+                self.assertRegex(server.ready_line, r"^ready (tcp://127\.0\.0\.1|udp://\[::1\]):[1-9]\d*$")
+                server.process.send_signal(15)
+                self.assertEqual(server.process.stdout.read(), "")
+
+    def test_help_and_version(self):
+        text = run(SERVE, "--help")
+        self.assertEqual((text.returncode, text.stderr), (0, ""))
+        self.assertTrue(text.stdout.startswith("Usage: sockbench-serve "))
+        self.assertRegex(run(SERVE, "--version").stdout, r"^sockbench-serve \d+\.\d+\.\d+\n$")
+
+    def test_the_list(self):
+        rows = json.loads(run(SERVE, "--list", "--json").stdout)
+        self.assertEqual({tuple(sorted(row)) for row in rows},
+                         {("available", "name", "reason", "summary", "takes_workers", "transport")})
+        self.assertEqual({row["transport"] for row in rows}, {"stream", "datagram"})
+        for row in rows:
+            self.assertEqual(row["available"], row["reason"] is None)
+        table = run(SERVE, "--list").stdout.splitlines()
+        self.assertEqual(len(table), 1 + len(rows))
+        for line, row in zip(table[1:], rows):
+            self.assertEqual(line.split()[:2], [row["name"], row["transport"]])
+
+    def test_a_full_standard_output_is_told(self):
+        for argv in (["--help"], ["--list"], ["--model", "epoll", "--listen", LOOPBACK]):
+            with self.subTest(argv=argv), open("/dev/full", "w") as full:
+                result = subprocess.run([SERVE, *argv], stdout=full, stderr=subprocess.PIPE, text=True, timeout=20)
+                self.assertEqual(result.returncode, 1)
+                self.assertIn("No space left on device", result.stderr)
+
+    def test_counters(self):
+        reader, writer = os.pipe()
+        with serving("epoll", LOOPBACK, "--counters-fd", writer, pass_also=[writer]) as server:
+            os.close(writer)
+            with socket.create_connection((server.host, server.port)) as client:
+                client.sendall(b"x" * 1000)
+                client.shutdown(socket.SHUT_WR)
+                self.assertEqual(sum(len(part) for part in iter(lambda: client.recv(100), b"")), 1000)
+        with os.fdopen(reader) as file:
+            counters = json.load(file)
+        self.assertEqual(list(counters), COUNTERS)
+        self.assertEqual((counters["accepted"], counters["closed"], counters["refused"]), (1, 1, 0))
+        self.assertEqual((counters["bytes_in"], counters["bytes_out"]), (1000, 1000))
+
+    def test_verbose_names_clients(self):
+        with serving("thread", LOOPBACK, "--verbose") as server:
+            with socket.create_connection((server.host, server.port)) as client:
+                name = "tcp://%s:%d" % client.getsockname()
+                client.sendall(b"x")
+                client.recv(1)
+            _, err = server.stop()
+        self.assertIn("client %s on descriptor" % name, err)
+
+
+class Unix(unittest.TestCase):
+    def test_an_abstract_name(self):
+        name = "sockbench-test-%d" % os.getpid()
+        with serving("epoll", "unix:@" + name) as server:
+            self.assertEqual(server.ready_line, "ready unix:@" + name)
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(20)
+                client.connect("\0" + name)
+                client.sendall(b"local")
+                self.assertEqual(client.recv(100), b"local")
+
+
+class Work(unittest.TestCase):
+    def test_it_is_waited_for(self):
+        import time
+        for work in ("sleep:50ms", "spin:50ms"):
+            with self.subTest(work=work), serving("thread", LOOPBACK, "--work", work) as server, \
+                    socket.create_connection((server.host, server.port), timeout=20) as client:
+                begin = time.monotonic()
+                client.sendall(b"x")
+                client.recv(1)
+                self.assertGreaterEqual(time.monotonic() - begin, 0.05)  # the delay asked for
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
