@@ -1,0 +1,169 @@
+#!/usr/bin/python3
+"""Claims of speed, each as the ratio of two things run interleaved.
+
+    tests/perf/ratios.py [--pairs 9] [--seconds 1.5] [NAME ...]
+
+Each pair runs A and B one after the other, in an order drawn by a fair coin; a
+fresh server process each time, the server on the first CPU and the generator on
+the second. What is printed is the median of the pairs' ratios with the least
+and the greatest. A ratio that misses its bound is a failure (exit 1); absolute
+times are never judged.
+"""
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+sys.path.insert(0, os.path.join(ROOT, "tests/support"))
+from programs import BIN, LOAD, SERVE  # noqa: E402
+
+CPUS = sorted(os.sched_getaffinity(0))
+MINIMAL = os.path.join(BIN, "../tests/minimal_epoll")
+
+
+def cpu_ns(pid):
+    """CPU time of a process: what the scheduler counted, over its threads."""
+    total = 0
+    for task in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/schedstat" % (pid, task), encoding="ascii") as file:
+            total += int(file.read().split()[0])
+    return total
+
+
+def measure(server_argv, load_argv):
+    """One fresh server under one load: (server ns a request, report)."""
+    reader, writer = os.pipe()
+    argv = [word.replace("{ready_fd}", str(writer)) for word in server_argv]
+    server = subprocess.Popen(argv, stdout=subprocess.PIPE, pass_fds=[writer], text=True,
+                              preexec_fn=lambda: os.sched_setaffinity(0, {CPUS[0]}))
+    os.close(writer)
+    try:
+        if os.read(reader, 1) != b"\n":
+            raise SystemExit("not ready: " + " ".join(argv))
+        address = server.stdout.readline().split()[1]
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "report.json")
+            begin = cpu_ns(server.pid)
+            subprocess.run([LOAD, address, "-q", "-o", path, "--cpus", str(CPUS[-1]), *load_argv], check=True,
+                           stdout=subprocess.DEVNULL)
+            used = cpu_ns(server.pid) - begin
+            with open(path, encoding="utf-8") as file:
+                report = json.load(file)
+        with open("/proc/%d/status" % server.pid, encoding="ascii") as file:
+            report["server_rss_kib"] = next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+        return used / report["generator"]["requests_total"], report
+    finally:
+        os.close(reader)
+        server.terminate()
+        server.wait(10)
+        server.stdout.close()
+
+
+def serve(model, *options, listen="tcp://127.0.0.1:0"):
+    return [SERVE, "--model", model, "--listen", listen, "--ready-fd", "{ready_fd}", *options]
+
+
+def server_ns(argv, load):
+    return lambda seconds: measure(argv, [*load, "-d", "%gs" % seconds, "-w", "300ms"])[0]
+
+
+def generator_ns(argv, load):
+    def one(seconds):
+        report = measure(argv, [*load, "-d", "%gs" % seconds, "-w", "300ms"])[1]
+        return report["generator"]["cpu_ns_per_request"]
+    return one
+
+
+LOAD_64 = ["-c", "64", "-s", "64"]
+
+# name: (what, A, B, bound on A/B, is the bound the least or the most?)
+CLAIMS = {
+    "uring": ("server CPU a request, epoll / uring-multishot, 64 connections, 64 B",
+              server_ns(serve("epoll"), LOAD_64), server_ns(serve("uring-multishot"), LOAD_64), 1.08, "least"),
+    "epoll-page": ("server CPU a request, epoll page / a minimal epoll loop, 64 connections, 64 B",
+                   server_ns(serve("epoll"), LOAD_64), server_ns([MINIMAL, "{ready_fd}"], LOAD_64), 1.08, "most"),
+    "verify": ("generator CPU a request, verified / --no-verify, 64 connections, 64 B",
+               generator_ns(serve("epoll"), LOAD_64), generator_ns(serve("epoll"), [*LOAD_64, "--no-verify"]),
+               1.04, "most"),
+}
+
+
+def compare(name, pairs, seconds, coin):
+    what, a, b, bound, side = CLAIMS[name]
+    a(0.2), b(0.2)  # one of each is thrown away
+    ratios, firsts, seconds_ = [], [], []
+    for _ in range(pairs):
+        if coin.random() < 0.5:
+            x = a(seconds)
+            y = b(seconds)
+        else:
+            y = b(seconds)
+            x = a(seconds)
+        ratios.append(x / y)
+        firsts.append(x)
+        seconds_.append(y)
+    median = statistics.median(ratios)
+    good = median >= bound if side == "least" else median <= bound
+    print("%-10s %.3f (%.3f to %.3f, %d pairs; %s %.2f) %s: %.0f / %.0f ns; %s" % (
+        name, median, min(ratios), max(ratios), pairs, "at", bound, side, statistics.median(firsts),
+        statistics.median(seconds_), what), "" if good else "MISSED", flush=True)
+    return good
+
+
+def ten_thousand():
+    """10,000 connections on both: resident memory of each side."""
+    good = True
+    for model in ("epoll", "uring-multishot"):
+        argv = ["/usr/bin/python3", "-c", """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)"""]
+        reader, writer = os.pipe()
+        server = subprocess.Popen([w.replace("{ready_fd}", str(writer)) for w in serve(model)], pass_fds=[writer],
+                                  stdout=subprocess.PIPE, text=True)
+        os.close(writer)
+        os.read(reader, 1)
+        os.close(reader)
+        address = server.stdout.readline().split()[1]
+        result = subprocess.run([*argv, LOAD, address, "-c", "10000", "-d", "2s", "-w", "1s", "-q"], check=True,
+                                capture_output=True, text=True)
+        generator_kib = int(result.stdout.split()[-1])
+        with open("/proc/%d/status" % server.pid, encoding="ascii") as file:
+            server_kib = next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+        server.terminate()
+        server.wait(10)
+        server.stdout.close()
+        fits = max(generator_kib, server_kib) < 64 * 1024
+        good = good and fits
+        print("memory     10,000 connections, %s: server %.1f MiB, generator %.1f MiB (at most 64)%s" % (
+            model, server_kib / 1024, generator_kib / 1024, "" if fits else " MISSED"), flush=True)
+    return good
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--pairs", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=1.5)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("names", nargs="*", help="of " + ", ".join([*CLAIMS, "memory"]))
+    words = parser.parse_args()
+    unknown = set(words.names) - set(CLAIMS) - {"memory"}
+    if unknown:
+        parser.error("no such claim: " + ", ".join(sorted(unknown)))
+    if len(CPUS) < 2:
+        print("skipped: server and generator need a CPU each")
+        return 77
+    coin = random.Random(words.seed)
+    names = words.names or [*CLAIMS, "memory"]
+    good = [ten_thousand() if name == "memory" else compare(name, words.pairs, words.seconds, coin) for name in names]
+    return 0 if all(good) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
