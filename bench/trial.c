@@ -265,14 +265,18 @@ static int start_server(struct trial *trial)
 static int start_generator(struct trial *trial)
 {
     struct argv argv = {0};
-    int r = 0;
+    cpu_set_t cpus;
+    int r = cpuset_parse(trial->plan->layout->generator_cpus, &cpus);
     generator_argv(trial, &argv);
     unlink(trial->plan->report_path);
     if (argv.failed)
         r = -E2BIG;
+    /* --cpus pins the threads that make load; this keeps the others away from
+     * the server too. */
     if (r == 0)
-        r = process_start(&trial->generator,
-                          &(struct process_plan){.argv = argv.words});
+        r = process_start(
+            &trial->generator,
+            &(struct process_plan){.argv = argv.words, .cpus = &cpus});
     if (r < 0)
         end(trial, TRIAL_FAILED, "cannot start %s: %s",
             trial->plan->programs->load, strerror(-r));
