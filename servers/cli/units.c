@@ -145,7 +145,6 @@ char *units_format_bytes(uint64_t bytes, char text[static UNITS_TEXT_MAX])
     else if (bytes >= 1024 * 1024)
         format_scaled((double)bytes / (double)unit, names[i], text);
     else
-        snprintf(units_format_count(bytes, text) + strlen(text),
-                 UNITS_TEXT_MAX - strlen(text), " B");
+        strcat(units_format_count(bytes, text), " B"); /* 11 bytes at most */
     return text;
 }
