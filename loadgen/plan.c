@@ -172,7 +172,7 @@ static int choose_engine(struct plan *plan, struct plan_error *error)
 
 static int choose_cpus(struct plan *plan, struct plan_error *error)
 {
-    uint32_t n = plan->course.threads;
+    uint32_t n = (uint32_t)plan->options.threads;
     plan->cpus = calloc(n, sizeof *plan->cpus);
     if (!plan->cpus)
         return fail(error, EXIT_FAILED, "out of memory");
