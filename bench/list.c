@@ -74,7 +74,7 @@ static void list_scenarios(const struct programs *programs,
         struct scenario_error error;
         snprintf(file, sizeof file, "%s", shelf.names[i]);
         shelf_find(&shelf, shelf.names[i], file);
-        if (scenario_read(file, words, &scenario, &error) < 0) {
+        if (scenario_read(file, words, &scenario, &error) != 0) {
             printf("  %-16s (%s)\n", shelf.names[i], error.text);
             continue;
         }
@@ -130,7 +130,7 @@ int command_list(int argc, char **argv)
     int r = programs_find(&programs);
     if (r == 0)
         r = vocabulary_open(&vocabulary, &programs);
-    if (r < 0) {
+    if (r != 0) {
         log_line("cannot list the models of sockbench-serve: %s", strerror(-r));
         return EXIT_FAILED;
     }

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,12 +34,19 @@ int listening_free_port(int socket_type, bool ipv6, uint16_t *ret_port)
 
 bool listening_line(const char *line, int socket_type, uint16_t port)
 {
-    unsigned found_port;
-    unsigned state;
-    if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%4x %*[0-9A-Fa-f]:%*x %2x",
-               &found_port, &state) != 2)
+    /* "  sl: ADDRESS:PORT ADDRESS:PORT STATE ...", all hexadecimal */
+    char *end;
+    const char *at = strchr(line, ':');
+    at = at ? strchr(at + 1, ':') : NULL;
+    if (!at)
         return false;
-    return found_port == port &&
+    unsigned long found_port = strtoul(at + 1, &end, 16);
+    at = strchr(end, ':');
+    at = at ? strchr(at, ' ') : NULL;
+    if (!at)
+        return false;
+    unsigned long state = strtoul(at, &end, 16);
+    return end != at && found_port == port &&
            state ==
                (socket_type == SOCK_STREAM ? STATE_LISTEN : STATE_UNCONNECTED);
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define STEPS_MAX 16 /* no path of a scenario is half as long */
+
 struct place {
     size_t value; /* offset of the value's first character */
     size_t key;   /* offset of its key's quote, or of the value */
@@ -15,7 +17,9 @@ struct scanner {
 
 static char at(const struct scanner *s, size_t i)
 {
-    return i < s->length ? s->text[i] : '\0';
+    if (i >= s->length)
+        return '\0';
+    return s->text[i];
 }
 
 static size_t skip_space(const struct scanner *s, size_t i)
@@ -97,12 +101,15 @@ static struct place enter(const struct scanner *s, size_t i,
 
 static struct place locate(const struct scanner *s, const struct path *path)
 {
-    if (!path->up) {
-        size_t i = skip_space(s, 0);
-        return (struct place){i, i, true};
-    }
-    struct place outer = locate(s, path->up);
-    return outer.found ? enter(s, outer.value, path) : outer;
+    const struct path *steps[STEPS_MAX];
+    size_t count = 0;
+    for (; path->up && count < STEPS_MAX; path = path->up)
+        steps[count++] = path;
+    size_t i = skip_space(s, 0);
+    struct place place = {i, i, true};
+    while (count > 0 && place.found)
+        place = enter(s, place.value, steps[--count]);
+    return place;
 }
 
 struct position position_find(const char *text, size_t length,

@@ -311,10 +311,12 @@ const char *process_last_words(const struct process *process,
         from = length - (PROCESS_WORDS_MAX - 1);
     size_t used = 0;
     for (size_t i = from; i < length; i++) {
-        unsigned char c = (unsigned char)bytes[i];
+        char c = bytes[i];
         if (c == '\n')
             c = ' ';
-        text[used++] = c < 0x20 || c > 0x7e ? '?' : (char)c;
+        if (c < 0x20 || c > 0x7e) /* also where char is signed: not ASCII */
+            c = '?';
+        text[used++] = c;
     }
     text[used] = '\0';
     return text;

@@ -163,7 +163,8 @@ static void say_rates(const struct point *point, const struct ranking *ranking,
     units_format_count((uint64_t)(ranking->worst_value + 0.5), least);
     if (ranking->best_value < WORTH_SAYING * ranking->worst_value) {
         fprintf(out, "%s answered about as many requests/s, %s to %s. ",
-                ranking->count == 2 ? "both" : "all", least, most);
+                ranking->count == 2 ? "both" : "those that served all", least,
+                most);
         return;
     }
     /* The first is what the scenario compares with; where it is the best, the

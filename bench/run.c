@@ -97,9 +97,13 @@ static void print_problem(const char *text)
 {
     char line[700];
     size_t used = 0;
-    for (; *text && used < sizeof line - 2; text++)
-        line[used++] =
-            (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text;
+    for (; *text && used < sizeof line - 2; text++) {
+        bool printable = (unsigned char)*text >= 0x20 && *text != 0x7f;
+        line[used] = '?';
+        if (printable)
+            line[used] = *text;
+        used++;
+    }
     line[used++] = '\n';
     fwrite(line, 1, used, stderr);
 }

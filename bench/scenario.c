@@ -5,6 +5,7 @@
 #include "servers/cli/nearest.h"
 #include "servers/wire/service.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -435,6 +436,7 @@ static int read_servers(const struct reader *reader, const struct path *root,
         r = read_server(reader, json_array_get(list, i), &row, server);
         if (r < 0)
             return r;
+        assert(server->name && server->service);
         for (size_t k = 0; k < i; k++) {
             if (is_same_server(&scenario->servers[k], server))
                 return fail_value(reader, &row,
@@ -493,6 +495,7 @@ static int read_loads(const struct reader *reader, const struct path *root,
         r = read_load(reader, json_array_get(list, i), &row, load);
         if (r < 0)
             return r;
+        assert(load->name);
         for (size_t k = 0; k < i; k++) {
             if (strcmp(scenario->loads[k].name, load->name) == 0)
                 return fail_value(reader, &row, "a second load '%s'",
@@ -576,7 +579,7 @@ static int read_layout_cpus(const struct reader *reader, json_t *object,
         cpuset_parse(text, &set) < 0)
         return fail_value(reader, &at,
                           "%s must be a list of CPUs such as \"0,2-3\"", key);
-    strcpy(cpus, text);
+    snprintf(cpus, LAYOUT_CPUS_MAX, "%s", text);
     return 0;
 }
 

@@ -30,7 +30,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SCENARIO_BYTES_MAX (1024 * 1024)
+#define SCENARIO_BYTES_MAX ((size_t)1024 * 1024)
 #define SCENARIO_ROWS_MAX 64  /* servers, loads, values of a sweep */
 #define SCENARIO_SWEEPS_MAX 4 /* options swept */
 #define SCENARIO_CELLS_MAX 10000

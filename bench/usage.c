@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,16 +122,15 @@ static void add_stat(pid_t pid, struct usage *usage)
 {
     char path[64];
     char text[PROC_TEXT_MAX];
-    uint64_t ticks[4];
+    uint64_t ticks[4] = {0};
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     if (read_text(path, text) <= 0)
         return;
-    const char *at = strrchr(text, ')'); /* the name may hold anything */
-    if (!at || sscanf(at + 1,
-                      " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64
-                      " %" SCNu64 " %" SCNu64 " %" SCNu64,
-                      &ticks[0], &ticks[1], &ticks[2], &ticks[3]) != 4)
-        return;
+    char *at = strrchr(text, ')'); /* field 2, the name, may hold anything */
+    for (int field = 2; at && field < 14; field++)
+        at = strchr(at + 1, ' ');
+    for (size_t i = 0; at && i < 4; i++)
+        ticks[i] = strtoull(at, &at, 10);
     uint64_t tick_ns = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
     usage->user_ns += (ticks[0] + ticks[2]) * tick_ns;
     usage->system_ns += (ticks[1] + ticks[3]) * tick_ns;

@@ -132,6 +132,7 @@ char *units_format_count(uint64_t count, char text[static UNITS_TEXT_MAX])
 char *units_format_bytes(uint64_t bytes, char text[static UNITS_TEXT_MAX])
 {
     static const char *const names[] = {"KiB", "MiB", "GiB"};
+    char count[UNITS_TEXT_MAX];
     size_t i = 0;
     uint64_t unit = 1024;
     while (i < 2 && bytes >= 1024 * unit) {
@@ -142,9 +143,10 @@ char *units_format_bytes(uint64_t bytes, char text[static UNITS_TEXT_MAX])
     if (bytes >= 1024 && bytes % unit == 0)
         snprintf(text, UNITS_TEXT_MAX, "%" PRIu64 " %s", bytes / unit,
                  names[i]);
-    else if (bytes >= 1024 * 1024)
+    else if (bytes >= UINT64_C(1024) * 1024)
         format_scaled((double)bytes / (double)unit, names[i], text);
     else
-        strcat(units_format_count(bytes, text), " B"); /* 11 bytes at most */
+        snprintf(text, UNITS_TEXT_MAX, "%s B",
+                 units_format_count(bytes, count));
     return text;
 }

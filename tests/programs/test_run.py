@@ -199,6 +199,38 @@ class Whole(Case):
         self.assertIn("failed: tcp/mortal/echo/a/c=4/s=64: the server ended under load", done.stdout)
 
 
+class Layout(Case):
+    @unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "needs two CPUs")
+    def test_server_and_generator_run_where_the_layout_says(self):
+        path = self.scenario([{"model": "thread"}], [load(duration="2s", connections=2)], layout="split")
+        process = subprocess.Popen([self.bench, "run", path, "-o", self.out], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: process.poll() is None and process.kill())
+        seen = {}
+        # The server has a thread for each client once the load is under way.
+        until(lambda: self.look(process.pid, seen).get("sockbench-serve", ("", 0))[1] >= 3, "a load under way")
+        self.look(process.pid, seen)
+        out, err = process.communicate(timeout=PATIENCE_S)
+        self.assertEqual(process.returncode, 0, err)
+        layout = self.report()["layout"]
+        self.assertTrue(layout["apart"])
+        self.assertEqual(seen["sockbench-serve"][0], {layout["server_cpus"]})
+        self.assertEqual(seen["sockbench-load"][0], {layout["generator_cpus"]})
+
+    def look(self, bench, seen):
+        """Fills seen with {program: (CPU lists of its threads, how many)}."""
+        for child in content("/proc/%d/task/%d/children" % (bench, bench)).split():
+            try:
+                name = os.path.basename(content("/proc/%s/cmdline" % child).split("\0")[0])
+                states = [content("/proc/%s/task/%s/status" % (child, task))
+                          for task in os.listdir("/proc/%s/task" % child)]
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            lists = {re.search(r"Cpus_allowed_list:\s*(\S+)", state).group(1) for state in states}
+            seen[name] = (lists, len(states))
+        return seen
+
+
 class Order(Case):
     def plan(self, seed):
         path = self.scenario([epoll(), {"model": "thread"}], [load()], sweep={"connections": [1, 2, 3, 4]},
