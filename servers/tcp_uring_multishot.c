@@ -16,87 +16,20 @@
  * Compare with tcp_epoll.c: there the kernel says who is ready, and each recv
  * and send is a call.
  */
-#include "servers/server.h"
-#include "servers/support/accept.h"
-#include "servers/support/drain.h"
-#include "servers/support/ring.h"
-#include "servers/support/ring_clients.h"
-#include "servers/support/stop.h"
-#include "servers/support/workers.h"
+#include "servers/support/ring_loop.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
 
-#define BROKEN_ACCEPTS_MAX 8
-
-/* user_data: generation (32 bits), slot (24), operation (8) */
-enum operation {
-    RECEIVE,
-    SEND,
-    CANCEL,
-    ACCEPT, /* from here on they belong to the loop, not to a client */
-    STOP,
-    TICK,  /* every second */
-    REST,  /* from accepting */
-    DRAIN, /* every 20 ms, after a stop */
-    OPERATIONS
-};
-
-static struct __kernel_timespec periods[OPERATIONS] = {
-    [TICK] = {.tv_sec = 1},
-    [REST] = {.tv_nsec = ACCEPT_PAUSE_NS},
-    [DRAIN] = {.tv_nsec = STOP_POKE_NS},
-};
-
-struct loop {
-    struct worker *worker;
-    struct server *server;
-    struct ring ring;
-    struct ring_clients clients;
-    struct server_counters counters;
-    struct drain drain;
-    size_t quota_bytes; /* a client with more queued is not read from */
-    uint32_t tick;      /* seconds, moved on by the timer */
-    unsigned wanted;    /* of the loop's operations, by bit: to be submitted */
-    int broken_accepts; /* in a row */
-    int error;
-    bool no_entry; /* a submission entry was missed: do not wait, look again */
-    bool draining, finishing, over;
-};
-
-static struct io_uring_sqe *entry(struct loop *loop)
-{
-    struct io_uring_sqe *sqe = ring_sqe(&loop->ring);
-    loop->no_entry |= !sqe;
-    return sqe;
-}
-
-static struct io_uring_sqe *client_entry(struct loop *loop,
-                                         struct ring_client *client)
-{
-    struct io_uring_sqe *sqe = entry(loop);
-    if (!sqe)
-        ring_clients_wait(&loop->clients, client);
-    return sqe;
-}
-
-static uint64_t name_of(struct loop *loop, enum operation operation,
-                        const struct ring_client *client)
-{
-    return (uint64_t)client->generation << 32 |
-           (uint64_t)ring_client_slot(&loop->clients, client) << 8 | operation;
-}
-
 /* Asked for once; it ends when buffers or completion entries run out. */
-static void receive(struct loop *loop, struct ring_client *client, bool first)
+static void receive(struct ring_loop *loop, struct ring_client *client,
+                    bool first)
 {
     if (loop->ring.with_kernel == 0) { /* it would fail at once */
         ring_clients_wait(&loop->clients, client);
         return;
     }
-    struct io_uring_sqe *sqe = client_entry(loop, client);
+    struct io_uring_sqe *sqe = ring_loop_entry(loop, client);
     if (!sqe)
         return;
     io_uring_prep_recv_multishot(sqe, client->fd, NULL, 0, 0);
@@ -104,37 +37,37 @@ static void receive(struct loop *loop, struct ring_client *client, bool first)
     sqe->buf_group = RING_BUFFER_GROUP;
     if (first) /* it has most likely not spoken yet */
         sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
-    io_uring_sqe_set_data64(sqe, name_of(loop, RECEIVE, client));
+    io_uring_sqe_set_data64(sqe, ring_loop_name(loop, RING_RECEIVE, client));
     client->receiving = true;
 }
 
 /* One send in flight a client: two could swap their bytes. */
-static void send_first(struct loop *loop, struct ring_client *client)
+static void send_first(struct ring_loop *loop, struct ring_client *client)
 {
-    struct io_uring_sqe *sqe = client_entry(loop, client);
+    struct io_uring_sqe *sqe = ring_loop_entry(loop, client);
     const struct piece *piece = client->first;
     if (!sqe)
         return;
     /* Out of a shared buffer now or not at all; else for as long as it takes */
     int flags = MSG_NOSIGNAL | (piece->is_shared ? MSG_DONTWAIT : MSG_WAITALL);
     io_uring_prep_send(sqe, client->fd, piece->data, piece->length, flags);
-    io_uring_sqe_set_data64(sqe, name_of(loop, SEND, client));
+    io_uring_sqe_set_data64(sqe, ring_loop_name(loop, RING_SEND, client));
     client->sending = true;
 }
 
-static void stop_receiving(struct loop *loop, struct ring_client *client)
+static void stop_receiving(struct ring_loop *loop, struct ring_client *client)
 {
-    struct io_uring_sqe *sqe = client_entry(loop, client);
+    struct io_uring_sqe *sqe = ring_loop_entry(loop, client);
     if (!sqe)
         return;
-    io_uring_prep_cancel64(sqe, name_of(loop, RECEIVE, client), 0);
-    io_uring_sqe_set_data64(sqe, name_of(loop, CANCEL, client));
+    io_uring_prep_cancel64(sqe, ring_loop_name(loop, RING_RECEIVE, client), 0);
+    io_uring_sqe_set_data64(sqe, ring_loop_name(loop, RING_CANCEL, client));
     client->pausing = true;
 }
 
 /* Closing now would send nothing while the kernel holds operations: make them
  * end, and close after the last. */
-static void fail(struct loop *loop, struct ring_client *client)
+static void fail(struct ring_loop *loop, struct ring_client *client)
 {
     if (client->failed)
         return;
@@ -144,7 +77,7 @@ static void fail(struct loop *loop, struct ring_client *client)
 }
 
 /* Does for a client whatever its state asks for. */
-static void settle(struct loop *loop, struct ring_client *client)
+static void settle(struct ring_loop *loop, struct ring_client *client)
 {
     bool alive = !client->failed;
     if (alive && client->first && !client->sending)
@@ -164,7 +97,7 @@ static void settle(struct loop *loop, struct ring_client *client)
         ring_clients_remove(&loop->clients, client);
 }
 
-static void on_receive(struct loop *loop, struct ring_client *client,
+static void on_receive(struct ring_loop *loop, struct ring_client *client,
                        const struct io_uring_cqe *cqe)
 {
     const bool has_buffer = cqe->flags & IORING_CQE_F_BUFFER;
@@ -200,7 +133,8 @@ static void on_receive(struct loop *loop, struct ring_client *client,
     settle(loop, client);
 }
 
-static void on_send(struct loop *loop, struct ring_client *client, int result)
+static void on_send(struct ring_loop *loop, struct ring_client *client,
+                    int result)
 {
     const uint32_t asked = client->first->length;
     client->sending = false;
@@ -219,121 +153,59 @@ static void on_send(struct loop *loop, struct ring_client *client, int result)
     settle(loop, client);
 }
 
-static void on_accept(struct loop *loop, const struct io_uring_cqe *cqe)
+static void on_tick(struct ring_loop *loop)
 {
-    if (!(cqe->flags & IORING_CQE_F_MORE))
-        loop->wanted |= 1u << ACCEPT;
-    int r = accept_judge(loop->server, cqe->res, &loop->counters);
-    if (r >= 0) {
-        loop->broken_accepts = 0;
-        if (accept_refuse(r, loop->clients.count, loop->worker->max_clients,
-                          &loop->counters))
-            return;
-        struct ring_client *client = ring_clients_add(&loop->clients, r);
-        client->tick = loop->tick;
-        receive(loop, client, true);
-    } else if (r == -EMFILE) { /* at once it would fail again, and spin */
-        loop->wanted &= ~(1u << ACCEPT);
-        loop->wanted |= 1u << REST;
-    } else if (r == -ECANCELED) {
-        loop->wanted &= ~(1u << ACCEPT);
-    } else if (r != -EAGAIN && r != -EINTR &&
-               ++loop->broken_accepts == BROKEN_ACCEPTS_MAX) {
-        loop->error = r;
-    }
-}
-
-static void on_tick(struct loop *loop)
-{
-    const struct server_options *options = loop->server->options;
-    const uint64_t now_ns = drain_now_ns();
-    loop->tick = (uint32_t)(now_ns / 1000000000);
     for (uint32_t i = 0; i < loop->clients.used; i++) {
         struct ring_client *client = &loop->clients.slots[i];
         if (client->fd < 0)
             continue;
-        uint64_t limit_ns =
-            client->first ? options->io_timeout_ns : options->idle_timeout_ns;
-        uint64_t silent_ns = (loop->tick - client->tick) * 1000000000ULL;
-        if (limit_ns != 0 && silent_ns > limit_ns && !client->failed) {
+        if (ring_loop_is_overdue(loop, client) && !client->failed) {
             loop->counters.timed_out++;
             fail(loop, client);
         }
         settle(loop, client);
     }
-    if (!loop->draining)
-        return;
-    enum drain_phase phase =
-        drain_step(&loop->drain, now_ns, loop->counters.reads);
-    loop->finishing = phase != DRAIN_SERVE;
-    loop->over = phase == DRAIN_OVER;
 }
 
-static void on_completion(struct loop *loop, const struct io_uring_cqe *cqe)
+static void on_completion(struct ring_loop *loop,
+                          const struct io_uring_cqe *cqe)
 {
-    const enum operation operation = cqe->user_data & 0xff;
-    const uint32_t slot = cqe->user_data >> 8 & 0xffffff;
-    struct ring_client *client = &loop->clients.slots[slot];
-    /* The slot's last client may be gone, and its descriptor another's. */
-    bool is_stale = client->generation != cqe->user_data >> 32;
+    const enum ring_operation operation = cqe->user_data & 0xff;
+    struct ring_client *client = ring_loop_client(loop, cqe->user_data);
+    int fd;
     switch (operation) {
-    case RECEIVE:
-        if (!is_stale)
+    case RING_RECEIVE:
+        if (client)
             on_receive(loop, client, cqe);
         break;
-    case SEND:
-        if (!is_stale)
+    case RING_SEND:
+        if (client)
             on_send(loop, client, cqe->res);
         break;
-    case ACCEPT:
-        on_accept(loop, cqe);
+    case RING_CANCEL: /* the receive itself tells how it ended */
         break;
-    case STOP:
-        loop->draining = true;
-        loop->wanted = 1u << DRAIN;
+    case RING_ACCEPT:
+        fd = ring_loop_accepted(loop, cqe);
+        if (fd < 0)
+            break;
+        client = ring_clients_add(&loop->clients, fd);
+        client->tick = loop->tick;
+        receive(loop, client, true);
         break;
-    case REST:
-        loop->wanted |= loop->draining ? 0 : 1u << ACCEPT;
-        break;
-    case TICK:
-    case DRAIN:
-        on_tick(loop);
-        loop->wanted |= 1u << operation;
-        break;
-    case CANCEL: /* the receive itself tells how it ended */
-    case OPERATIONS:
-        break;
-    }
-}
-
-static void submit_wanted(struct loop *loop)
-{
-    for (unsigned i = ACCEPT; loop->wanted != 0 && i < OPERATIONS; i++) {
-        if (!(loop->wanted & 1u << i))
-            continue;
-        struct io_uring_sqe *sqe = entry(loop);
-        if (!sqe)
-            return;
-        if (i == ACCEPT)
-            io_uring_prep_multishot_accept(sqe, loop->worker->listen_fd, NULL,
-                                           NULL, SOCK_CLOEXEC);
-        else if (i == STOP)
-            io_uring_prep_poll_add(sqe, stop_event_fd(), POLLIN);
-        else
-            io_uring_prep_timeout(sqe, &periods[i], 0, 0);
-        io_uring_sqe_set_data64(sqe, i);
-        loop->wanted &= ~(1u << i);
+    default:
+        if (ring_loop_event(loop, operation))
+            on_tick(loop);
     }
 }
 
 /* One pass: what could not be submitted earlier, the kernel, completions. */
-static int turn(struct loop *loop)
+static int turn(struct ring_loop *loop)
 {
     struct io_uring_cqe *cqe;
     unsigned head;
     unsigned count = 0;
     loop->no_entry = false;
-    submit_wanted(loop);
+    ring_loop_submit(loop);
     for (uint32_t i = loop->clients.waiting_count; i > 0; i--)
         settle(loop, ring_clients_take_waiting(&loop->clients));
     int r = ring_enter(&loop->ring, !loop->no_entry);
@@ -346,27 +218,16 @@ static int turn(struct loop *loop)
     return r < 0 ? r : loop->error;
 }
 
+/* In a thread of its own: it alone may use the ring it makes. */
 static int run_worker(struct worker *worker)
 {
-    struct loop loop = {
-        .worker = worker,
-        .server = worker->server,
-        .quota_bytes = worker->server->options->buffer_bytes,
-        .wanted = 1u << ACCEPT | 1u << STOP | 1u << TICK,
-        .tick = (uint32_t)(drain_now_ns() / 1000000000),
-    };
-    /* In this thread: it alone may use the ring (SINGLE_ISSUER). */
-    int r = ring_open(&loop.ring, worker->server->options);
-    if (r == 0)
-        r = ring_clients_init(&loop.clients, &loop.ring, &loop.counters,
-                              worker->max_clients);
+    struct ring_loop loop;
+    int r = ring_loop_open(&loop, worker);
     if (r == 0)
         r = worker_ready(worker, loop.ring.granted);
-    while (r == 0 && !loop.over && !(loop.draining && !loop.clients.count))
+    while (r == 0 && ring_loop_goes_on(&loop))
         r = turn(&loop);
-    ring_close(&loop.ring);
-    ring_clients_done(&loop.clients);
-    server_count(worker->server, &loop.counters);
+    ring_loop_close(&loop);
     return r;
 }
 

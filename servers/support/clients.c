@@ -1,5 +1,7 @@
 #include "servers/support/clients.h"
 
+#include "servers/support/accept.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,20 +42,41 @@ static int grow(struct clients *clients)
     return 0;
 }
 
-struct client *clients_add(struct clients *clients, int fd)
+static struct client *add(struct clients *clients, int fd)
 {
     struct client *client =
         grow(clients) == 0 ? calloc(1, sizeof *client) : NULL;
-    if (!client) {
-        close(fd);
-        clients->counters.closed++;
+    if (!client)
         return NULL;
-    }
     client->fd = fd;
     client->tick = clients->tick;
     client->index = clients->count;
     clients->all[clients->count++] = client;
     return client;
+}
+
+int clients_accept(struct clients *clients, int listen_fd,
+                   struct client **ret_client)
+{
+    const struct server *server = clients->server;
+    int fd;
+    do {
+        fd =
+            accept_client(server, listen_fd, SOCK_NONBLOCK, &clients->counters);
+        if (fd == -ECANCELED)
+            return -EAGAIN;
+        if (fd < 0)
+            return fd;
+    } while (accept_refuse(fd, clients->count, server->max_clients,
+                           &clients->counters));
+    struct client *client = add(clients, fd);
+    if (!client) {
+        close(fd);
+        clients->counters.closed++;
+        return -EMFILE; /* memory is short: the same rest helps */
+    }
+    *ret_client = client;
+    return 0;
 }
 
 void clients_remove(struct clients *clients, struct client *client)

@@ -39,8 +39,12 @@ int clients_init(struct clients *clients, const struct server *server);
 /* Closes every client. */
 void clients_done(struct clients *clients);
 
-/* Takes fd over, also on failure. NULL: no memory. */
-struct client *clients_add(struct clients *clients, int fd);
+/*
+ * Accepts the next client that may be served. 0; -EAGAIN: nobody waits or a
+ * stop was asked for; else as accept_client.
+ */
+int clients_accept(struct clients *clients, int listen_fd,
+                   struct client **ret_client);
 void clients_remove(struct clients *clients, struct client *client);
 
 /*

@@ -1,0 +1,151 @@
+#include "servers/support/ring_loop.h"
+
+#include "servers/support/accept.h"
+#include "servers/support/stop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define BROKEN_ACCEPTS_MAX 8
+#define BIT(operation) (1u << (operation))
+
+static struct __kernel_timespec periods[RING_OPERATIONS] = {
+    [RING_TICK] = {.tv_sec = 1},
+    [RING_REST] = {.tv_nsec = ACCEPT_PAUSE_NS},
+    [RING_DRAIN] = {.tv_nsec = STOP_POKE_NS},
+};
+
+int ring_loop_open(struct ring_loop *loop, struct worker *worker)
+{
+    memset(loop, 0, sizeof *loop);
+    loop->worker = worker;
+    loop->server = worker->server;
+    loop->quota_bytes = worker->server->options->buffer_bytes;
+    loop->wanted = BIT(RING_ACCEPT) | BIT(RING_STOP) | BIT(RING_TICK);
+    loop->tick = (uint32_t)(drain_now_ns() / 1000000000);
+    int r = ring_open(&loop->ring, worker->server->options);
+    if (r == 0)
+        r = ring_clients_init(&loop->clients, &loop->ring, &loop->counters,
+                              worker->max_clients);
+    return r;
+}
+
+void ring_loop_close(struct ring_loop *loop)
+{
+    ring_close(&loop->ring);
+    ring_clients_done(&loop->clients);
+    server_count(loop->server, &loop->counters);
+}
+
+bool ring_loop_goes_on(const struct ring_loop *loop)
+{
+    if (loop->error != 0 || loop->over)
+        return false;
+    return !loop->draining || loop->clients.count > 0;
+}
+
+struct io_uring_sqe *ring_loop_entry(struct ring_loop *loop,
+                                     struct ring_client *client)
+{
+    struct io_uring_sqe *sqe = ring_sqe(&loop->ring);
+    if (sqe)
+        return sqe;
+    loop->no_entry = true;
+    ring_clients_wait(&loop->clients, client);
+    return NULL;
+}
+
+uint64_t ring_loop_name(const struct ring_loop *loop,
+                        enum ring_operation operation,
+                        const struct ring_client *client)
+{
+    return (uint64_t)client->generation << 32 |
+           (uint64_t)ring_client_slot(&loop->clients, client) << 8 | operation;
+}
+
+struct ring_client *ring_loop_client(struct ring_loop *loop, uint64_t name)
+{
+    struct ring_client *client = &loop->clients.slots[name >> 8 & 0xffffff];
+    return client->generation == name >> 32 ? client : NULL;
+}
+
+void ring_loop_submit(struct ring_loop *loop)
+{
+    for (unsigned i = RING_ACCEPT; loop->wanted != 0 && i < RING_OPERATIONS;
+         i++) {
+        if (!(loop->wanted & BIT(i)))
+            continue;
+        struct io_uring_sqe *sqe = ring_sqe(&loop->ring);
+        if (!sqe) {
+            loop->no_entry = true;
+            return;
+        }
+        if (i == RING_ACCEPT)
+            io_uring_prep_multishot_accept(sqe, loop->worker->listen_fd, NULL,
+                                           NULL, SOCK_CLOEXEC);
+        else if (i == RING_STOP)
+            io_uring_prep_poll_add(sqe, stop_event_fd(), POLLIN);
+        else
+            io_uring_prep_timeout(sqe, &periods[i], 0, 0);
+        io_uring_sqe_set_data64(sqe, i);
+        loop->wanted &= ~BIT(i);
+    }
+}
+
+int ring_loop_accepted(struct ring_loop *loop, const struct io_uring_cqe *cqe)
+{
+    const bool goes_on = cqe->flags & IORING_CQE_F_MORE;
+    int r = accept_judge(loop->server, cqe->res, &loop->counters);
+    if (r == -ECANCELED)
+        return -1;
+    if (r == -EMFILE) { /* asked for again at once it would spin */
+        loop->wanted |= BIT(RING_REST);
+        return -1;
+    }
+    if (!goes_on)
+        loop->wanted |= BIT(RING_ACCEPT);
+    if (r >= 0)
+        loop->broken_accepts = 0;
+    else if (r != -EAGAIN && r != -EINTR &&
+             ++loop->broken_accepts == BROKEN_ACCEPTS_MAX)
+        loop->error = r;
+    if (r < 0 || accept_refuse(r, loop->clients.count,
+                               loop->worker->max_clients, &loop->counters))
+        return -1;
+    return r;
+}
+
+bool ring_loop_event(struct ring_loop *loop, enum ring_operation operation)
+{
+    if (operation == RING_STOP) {
+        loop->draining = true;
+        loop->wanted = BIT(RING_DRAIN);
+        return false;
+    }
+    if (operation == RING_REST) {
+        loop->wanted |= loop->draining ? 0 : BIT(RING_ACCEPT);
+        return false;
+    }
+    const uint64_t now_ns = drain_now_ns();
+    loop->wanted |= BIT(operation);
+    loop->tick = (uint32_t)(now_ns / 1000000000);
+    if (loop->draining) {
+        enum drain_phase phase =
+            drain_step(&loop->drain, now_ns, loop->counters.reads);
+        loop->finishing = phase != DRAIN_SERVE;
+        loop->over = phase == DRAIN_OVER;
+    }
+    return true;
+}
+
+bool ring_loop_is_overdue(const struct ring_loop *loop,
+                          const struct ring_client *client)
+{
+    const struct server_options *options = loop->server->options;
+    uint64_t limit_ns =
+        client->first ? options->io_timeout_ns : options->idle_timeout_ns;
+    uint64_t silent_ns = (loop->tick - client->tick) * 1000000000ULL;
+    return limit_ns != 0 && silent_ns > limit_ns;
+}
