@@ -25,6 +25,8 @@ static const struct command commands[] = {
     {"serve", "start a server by hand (sockbench-serve)", NULL,
      "sockbench-serve"},
     {"load", "load a server by hand (sockbench-load)", NULL, "sockbench-load"},
+    {"talk", "talk to a server line by line (sockbench-talk)", NULL,
+     "sockbench-talk"},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
