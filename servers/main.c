@@ -178,25 +178,25 @@ static int run(struct server *server)
     int r = listen_open(server);
     if (r < 0) {
         log_line("cannot bind %s: %s", address_format(&server->address, text),
-                 strerror(-r));
+                 strerrordesc_np(-r));
         goto out;
     }
     r = stop_open(server->listen_fds, server->workers);
     if (r < 0) {
-        log_line("cannot catch signals: %s", strerror(-r));
+        log_line("cannot catch signals: %s", strerrordesc_np(-r));
         goto out;
     }
     warn_of_strangers(server);
     r = server->model->run(server);
     if (r < 0) {
         log_line("cannot serve %s: %s", address_format(&server->address, text),
-                 strerror(-r));
+                 strerrordesc_np(-r));
         goto out;
     }
     r = write_counters(server);
     if (r < 0) {
         log_line("cannot write the counters to descriptor %" PRIu64 ": %s",
-                 server->options->counters_fd, strerror(-r));
+                 server->options->counters_fd, strerrordesc_np(-r));
         goto out;
     }
     code = EXIT_PASS;
@@ -224,7 +224,8 @@ static int serve(const struct server_options *options)
     set_limits(&server);
     int r = options->cpus ? cpuset_pin(&cpus) : 0;
     if (r < 0) {
-        log_line("cannot run on CPUs %s: %s", options->cpus, strerror(-r));
+        log_line("cannot run on CPUs %s: %s", options->cpus,
+                 strerrordesc_np(-r));
         return EXIT_FAILED;
     }
     return run(&server);
@@ -257,7 +258,7 @@ int main(int argc, char **argv)
     else
         server_models_print(stdout);
     if (fflush(stdout) == EOF || ferror(stdout)) {
-        log_line("cannot write to standard output: %s", strerror(errno));
+        log_line("cannot write to standard output: %s", strerrordesc_np(errno));
         return EXIT_FAILED;
     }
     return EXIT_PASS;

@@ -32,6 +32,7 @@ static int answer_waiting(struct server *server, uint8_t *buffer,
     for (int i = 0; i < DATAGRAMS_A_TURN; i++) {
         struct sockaddr_storage source;
         socklen_t length = sizeof source;
+        source.ss_family = AF_UNSPEC; /* nobody, unless it is filled in */
         ssize_t n = recvfrom(server->listen_fd, buffer, DATAGRAM_BYTES_MAX,
                              MSG_DONTWAIT, (struct sockaddr *)&source, &length);
         if (n < 0 && errno == EINTR)

@@ -28,6 +28,7 @@ int udp_iterative_run(struct server *server)
     while (r == 0 && !stop_requested()) {
         struct sockaddr_storage source;
         socklen_t length = sizeof source;
+        source.ss_family = AF_UNSPEC; /* nobody, unless it is filled in */
         ssize_t n = recvfrom(server->listen_fd, buffer, DATAGRAM_BYTES_MAX, 0,
                              (struct sockaddr *)&source, &length);
         if (n < 0 && errno != EINTR)

@@ -32,7 +32,7 @@ static int judge_error(int error, struct server_counters *counters)
     case ENOMEM:
         counters->accept_pauses++;
         log_limited(LINES_PER_S, "cannot accept: %s; resting for 100 ms",
-                    strerror(error));
+                    strerrordesc_np(error));
         return -EMFILE;
     case EINVAL:
         return stop_requested() ? -ECANCELED : -EINVAL;

@@ -109,6 +109,7 @@ void datagram_drain(const struct server *server, int fd, uint8_t *buffer,
     while (drain_step(&drain, drain_now_ns(), counters->reads) == DRAIN_SERVE) {
         struct sockaddr_storage source;
         socklen_t length = sizeof source;
+        source.ss_family = AF_UNSPEC; /* nobody, unless it is filled in */
         ssize_t n = recvfrom(fd, buffer, DATAGRAM_BYTES_MAX, MSG_DONTWAIT,
                              (struct sockaddr *)&source, &length);
         if (n < 0 && errno == EINTR)

@@ -1,5 +1,6 @@
 #include "servers/support/ring.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,6 +156,7 @@ static int init_buffers(struct ring *ring, const struct server_options *options)
     }
     if (r < 0)
         return r;
+    assert(ring->shared && ring->buffers);
     io_uring_buf_ring_init(ring->shared);
     for (unsigned i = 0; i < ring->buffer_count; i++)
         give(ring, (uint16_t)i);
@@ -292,6 +294,7 @@ int ring_probe(char why[static MODEL_REASON_MAX])
     else if (r == -EINVAL)
         cause = "no multishot receive: it needs Linux 6.0";
     snprintf(why, MODEL_REASON_MAX, "io_uring %s: %s (%s)",
-             no_ring ? "is refused" : "cannot receive", strerror(-r), cause);
+             no_ring ? "is refused" : "cannot receive", strerrordesc_np(-r),
+             cause);
     return r;
 }

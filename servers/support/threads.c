@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define STACK_BYTES (128 * 1024)
+#define STACK_BYTES ((size_t)128 * 1024)
 
 struct thread_client {
     struct threads *threads;
