@@ -12,6 +12,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 PAGES = (
     ("servers/man/sockbench-serve.1", [[programs.SERVE]]),
     ("loadgen/man/sockbench-load.1", [[programs.LOAD]]),
+    ("loadgen/man/sockbench-talk.1", [[os.path.join(programs.BIN, "sockbench-talk")]]),
     ("bench/man/sockbench.1", [[programs.BENCH], [programs.BENCH, "run"], [programs.BENCH, "list"]]),
 )
 # A row of --help: "  -c, --connections N   help", "      --engine uring|epoll   help".

@@ -50,7 +50,7 @@ class FakeApt:
         shutil.rmtree(self.folder)
 
 
-BUILD = ["build-essential", "cmake", "ninja-build", "pkg-config", "liburing-dev", "libjansson-dev", "zlib1g-dev"]
+BUILD = ["build-essential", "cmake", "ninja-build", "pkg-config", "liburing-dev", "libjansson-dev", "zlib1g-dev", "libedit-dev"]
 GRAPHS = ["librsvg2-bin", "fonts-liberation"]
 
 
@@ -162,14 +162,15 @@ class Install(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             found = {os.path.relpath(os.path.join(folder, name), prefix)
                      for folder, _, names in os.walk(prefix) for name in names}
-            for program in ("sockbench", "sockbench-serve", "sockbench-load"):
+            for program in ("sockbench", "sockbench-serve", "sockbench-load", "sockbench-talk"):
                 self.assertIn("bin/" + program, found)
                 self.assertIn("share/man/man1/%s.1" % program, found)
                 self.assertTrue(os.access(os.path.join(prefix, "bin", program), os.X_OK))
-            for name in os.listdir(os.path.join(ROOT, "bench/scenarios")):
-                self.assertIn("share/sockbench/scenarios/" + name, found)
-            for name in os.listdir(os.path.join(ROOT, "results/schema")):
-                self.assertIn("share/sockbench/schema/" + name, found)
+            for source, target in (("bench/scenarios", "scenarios"), ("results/schema", "schema")):
+                names = [name for name in os.listdir(os.path.join(ROOT, source)) if name.endswith(".json")]
+                self.assertGreaterEqual(len(names), 2)
+                for name in names:
+                    self.assertIn("share/sockbench/%s/%s" % (target, name), found)
             bench = os.path.join(prefix, "bin/sockbench")
             listed = programs.run(bench, "list", cwd=prefix)
             self.assertEqual(listed.returncode, 0, listed.stderr)
