@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-volatile sig_atomic_t stop_flag;
+atomic_int stop_flag;
 
 static const int *listeners;
 static unsigned listener_count;
@@ -19,9 +19,8 @@ static bool poke_timer_made;
 static void on_stop(int number)
 {
     int kept_errno = errno;
-    if (stop_flag)
+    if (atomic_exchange(&stop_flag, 1))
         _exit(128 + number);
-    stop_flag = 1;
     for (unsigned i = 0; i < listener_count; i++)
         shutdown(listeners[i], SHUT_RD);
     const uint64_t one = 1;

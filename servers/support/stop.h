@@ -10,12 +10,13 @@
 #define SOCKBENCH_SERVERS_SUPPORT_STOP_H
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #define STOP_POKE_NS 20000000L
 #define STOP_POKE_SIGNAL SIGUSR1 /* does nothing but interrupt */
 
-extern volatile sig_atomic_t stop_flag;
+extern atomic_int stop_flag; /* free of locks: a handler may set it */
 
 /*
  * Installs the handlers; the listening descriptors must outlive stop_close.
@@ -26,7 +27,7 @@ void stop_close(void);
 
 static inline bool stop_requested(void)
 {
-    return stop_flag != 0;
+    return atomic_load_explicit(&stop_flag, memory_order_relaxed) != 0;
 }
 
 /* Readable once a stop was asked for, and never read. */

@@ -5,8 +5,8 @@ import threading
 import unittest
 
 from programs import SANITIZED
-from traffic import (HOSTS, SERVICES, connect, exchange_all, half_closed_exchange, light, models, noise, read_exactly,
-                     read_to_end, resident_bytes, stream, until)
+from traffic import (DESCRIPTORS, HOSTS, SERVICES, connect, exchange_all, half_closed_exchange, light, models, noise,
+                     read_exactly, resident_bytes, stream)
 
 MODELS = models("stream")
 CONCURRENT = [model for model in MODELS if model != "iterative"]
@@ -160,7 +160,7 @@ class Peers(unittest.TestCase):
 class TenThousand(unittest.TestCase):
     @unittest.skipIf(SANITIZED, "memory figures mean nothing under sanitizers")
     def test_idle_clients_cost_little(self):
-        count = 9000
+        count = min(10000, DESCRIPTORS - 500)
         for model in models("stream", ("epoll", "uring-multishot")):
             with self.subTest(model=model), stream(model) as server:
                 clients = [connect(server) for _ in range(count)]

