@@ -13,9 +13,8 @@
 #include <unistd.h>
 
 #define EVENTS_MAX 256
-#define ARENA_BYTES (512u * 1024)
-#define STREAM_CHUNK_BYTES (64u * 1024)
-#define DATAGRAM_CHUNK_BYTES (64u * 1024)
+#define ARENA_BYTES ((size_t)512 * 1024)
+#define CHUNK_BYTES ((size_t)64 * 1024) /* a datagram fits */
 
 struct channel {
     int fd; /* -1: none */
@@ -29,7 +28,6 @@ struct epoll_engine {
     struct engine base;
     int epoll_fd;
     bool stream;
-    size_t chunk_bytes;
     size_t arena_used_bytes;
     int events_count;
     int events_next; /* events not yet looked at, from an earlier wait */
@@ -68,11 +66,10 @@ static int epoll_open(struct engine **ret, const struct engine_config *config)
     self->base.ops = &engine_epoll;
     self->base.config = *config;
     self->stream = config->target.socket_type == SOCK_STREAM;
-    self->chunk_bytes =
-        self->stream ? STREAM_CHUNK_BYTES : DATAGRAM_CHUNK_BYTES;
     for (uint32_t i = 0; i < config->channels; i++)
         self->channels[i].fd = -1;
-    self->base.generations = calloc(config->channels, sizeof(uint32_t));
+    self->base.generations =
+        calloc((size_t)config->channels + 1, sizeof(uint32_t));
     self->arena = malloc(ARENA_BYTES);
     self->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     int r = self->epoll_fd < 0 ? -errno : 0;
@@ -168,7 +165,7 @@ static int receive(struct epoll_engine *self, struct channel *at, bool hung_up,
 {
     uint8_t *into = self->arena + self->arena_used_bytes;
     int flags = MSG_DONTWAIT | (self->stream ? 0 : MSG_TRUNC);
-    ssize_t n = recv(at->fd, into, self->chunk_bytes, flags);
+    ssize_t n = recv(at->fd, into, CHUNK_BYTES, flags);
     if (n < 0) {
         at->readable = false;
         if (errno == EAGAIN || errno == EINTR)
@@ -184,12 +181,12 @@ static int receive(struct epoll_engine *self, struct channel *at, bool hung_up,
     }
     size_t length = (size_t)n;
     out->kind = COMPLETION_RECEIVED;
-    out->truncated = length > self->chunk_bytes;
-    out->length_bytes = out->truncated ? self->chunk_bytes : length;
+    out->truncated = length > CHUNK_BYTES;
+    out->length_bytes = out->truncated ? CHUNK_BYTES : length;
     out->data = into;
     /* Messages stay aligned for memcmp. */
     self->arena_used_bytes += (out->length_bytes + 63) & ~(size_t)63;
-    at->readable = self->stream && (hung_up || length == self->chunk_bytes);
+    at->readable = self->stream && (hung_up || length == CHUNK_BYTES);
     return 1;
 }
 
@@ -256,7 +253,7 @@ static int epoll_engine_wait(struct engine *engine, uint64_t timeout_ns,
     }
     int count = 0;
     while (self->events_next < self->events_count && count + 2 <= max &&
-           self->arena_used_bytes + self->chunk_bytes <= ARENA_BYTES) {
+           self->arena_used_bytes + CHUNK_BYTES <= ARENA_BYTES) {
         struct epoll_event *event = &self->events[self->events_next];
         count += handle(self, event, &out[count]);
         struct channel *at = &self->channels[(uint32_t)event->data.u64];

@@ -16,7 +16,7 @@
 
 #define SQ_ENTRIES 1024u
 #define CQ_ENTRIES 16384u
-#define BUFFERS_BYTES_MAX (2u * 1024 * 1024)
+#define BUFFERS_BYTES_MAX ((size_t)2 * 1024 * 1024)
 #define BUFFERS_MAX 1024u
 #define BUFFERS_MIN 32u
 #define BUFFER_GROUP 0
@@ -179,7 +179,8 @@ static int uring_open(struct engine **ret, const struct engine_config *config)
         self->channels[i].fd = -1;
     self->starved_max = config->channels + 1;
     self->starved = calloc(self->starved_max, sizeof *self->starved);
-    self->base.generations = calloc(config->channels, sizeof(uint32_t));
+    self->base.generations =
+        calloc((size_t)config->channels + 1, sizeof(uint32_t));
     int r = -ENOMEM;
     if (self->starved && self->base.generations)
         r = open_ring(&self->ring);

@@ -135,6 +135,22 @@ static int collect(struct crew *crew, struct run_result *result)
     return 0;
 }
 
+static void gate_await(struct gate *gate, uint32_t count)
+{
+    pthread_mutex_lock(&gate->lock);
+    while (gate->arrived < count)
+        pthread_cond_wait(&gate->changed, &gate->lock);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+static void gate_open(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->open = true;
+    pthread_cond_broadcast(&gate->changed);
+    pthread_mutex_unlock(&gate->lock);
+}
+
 int run(struct course *course, const int *cpus, FILE *live,
         struct run_result *ret)
 {
@@ -145,32 +161,28 @@ int run(struct course *course, const int *cpus, FILE *live,
         return -ENOMEM;
     atomic_init(&course->stop, false);
     atomic_init(&course->answered, 0);
+    atomic_init(&course->last_answer_ns, clock_now_ns());
     course->epoch_ns = clock_now_ns();
-    pthread_barrier_init(&course->connected, NULL, course->threads + 1);
-    pthread_barrier_init(&course->go, NULL, course->threads + 1);
+    pthread_mutex_init(&course->gate.lock, NULL);
+    pthread_cond_init(&course->gate.changed, NULL);
     int r = crew_start(&crew, cpus);
-    /* Those that did start wait at a barrier that will never fill, and use what
-     * they were given until the program ends. */
-    if (r < 0 && crew.started > 0)
-        return r;
-    if (r < 0)
-        goto out;
-    pthread_barrier_wait(&course->connected);
+    /* Where not all could start, those that did are let go to end. */
+    atomic_store(&course->stop, r < 0);
+    gate_await(&course->gate, crew.started);
     course->begin_ns = clock_now_ns();
-    atomic_init(&course->last_answer_ns, course->begin_ns);
-    pthread_barrier_wait(&course->go);
+    atomic_store(&course->last_answer_ns, course->begin_ns);
+    gate_open(&course->gate);
     watch(&crew, live, ret);
-    r = collect(&crew, ret);
-    pthread_barrier_destroy(&course->connected);
-    pthread_barrier_destroy(&course->go);
-out:
+    int collected = collect(&crew, ret);
+    pthread_mutex_destroy(&course->gate.lock);
+    pthread_cond_destroy(&course->gate.changed);
     for (uint32_t i = 0; crew.tallies && i < course->threads; i++)
         tally_done(&crew.tallies[i]);
     free(crew.workers);
     free(crew.tallies);
     free(crew.threads);
     free(crew.joined);
-    return r;
+    return r < 0 ? r : collected;
 }
 
 void run_result_done(struct run_result *result)

@@ -34,8 +34,8 @@ static void put_config(json_t *report, const struct load_options *options)
                            : row->type == OPTION_RATE     ? "_per_s"
                                                           : "";
         snprintf(key, sizeof key, "%s%s", row->name, unit);
-        for (char *c = key; *c; c++)
-            *c = *c == '-' ? '_' : *c;
+        for (char *c = strchr(key, '-'); c; c = strchr(c, '-'))
+            *c = '_';
         const void *value = at + row->offset;
         switch (row->type) {
         case OPTION_FLAG:
@@ -402,6 +402,15 @@ static void put_verdict(json_t *report, const struct view *view)
                    "a thread of the generator was busy for %.2f of the window: "
                    "throughput and latency may be its own",
                    busiest);
+    }
+    /* Of datagrams lost ones are the measurement; of streams they say that
+     * something stood still for longer than the patience of a client. */
+    const struct accounting *a = &view->total->accounting;
+    if (view->course->stream && a->timeout > 0) {
+        if (strcmp(status, "invalid") != 0)
+            status = "unstable";
+        add_reason(reasons, "%llu of %llu requests were not answered in time",
+                   (unsigned long long)a->timeout, (unsigned long long)a->sent);
     }
     put_text(verdict, "status", status);
     put_json(verdict, "reasons", reasons);

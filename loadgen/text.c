@@ -7,16 +7,18 @@
 
 /* The report as a person reads it, from its JSON and nothing else. */
 
-static const json_t *at(const json_t *object, const char *path)
+static json_t *at(const json_t *object, const char *path)
 {
     char key[64];
+    json_t *found = NULL;
     while (object && *path) {
         size_t length = strcspn(path, ".");
         snprintf(key, sizeof key, "%.*s", (int)length, path);
-        object = json_object_get(object, key);
+        found = json_object_get(object, key);
+        object = found;
         path += length + (path[length] == '.');
     }
-    return object;
+    return found;
 }
 
 static uint64_t count_at(const json_t *object, const char *path)
@@ -129,8 +131,7 @@ static void print_accounting(const json_t *report, FILE *out)
     }
     const char *key;
     json_t *value;
-    void *errors = (void *)(uintptr_t)at(report, "accounting.errors");
-    json_object_foreach((json_t *)errors, key, value)
+    json_object_foreach(at(report, "accounting.errors"), key, value)
     {
         if (json_integer_value(value) > 0)
             fprintf(out, "              %s: %lld\n", key,

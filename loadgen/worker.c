@@ -853,6 +853,16 @@ static void loop_done(struct loop *loop)
     free(loop->earlier);
 }
 
+static void pass(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->arrived++;
+    pthread_cond_broadcast(&gate->changed);
+    while (!gate->open)
+        pthread_cond_wait(&gate->changed, &gate->lock);
+    pthread_mutex_unlock(&gate->lock);
+}
+
 void *worker_run(void *argument)
 {
     struct worker *worker = argument;
@@ -864,9 +874,8 @@ void *worker_run(void *argument)
     int r = loop_init(&loop, worker);
     if (r == 0)
         r = connect_all(&loop);
-    /* Every thread comes to both barriers, whatever befell it. */
-    pthread_barrier_wait(&course->connected);
-    pthread_barrier_wait(&course->go);
+    /* Every thread comes to the gate, whatever befell it. */
+    pass(&course->gate);
     if (r == 0 && worker->error == 0) {
         r = load(&loop);
         settle(&loop);

@@ -14,6 +14,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Workers come to it when they are connected, and start together when it
+ * opens. */
+struct gate {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    uint32_t arrived;
+    bool open;
+};
+
 /* What every worker of a run shares; written before they start, but for the
  * atomics. */
 struct course {
@@ -35,10 +44,9 @@ struct course {
     bool stream;
 
     uint64_t epoch_ns; /* when the run's clock began: the zero of frames */
-    pthread_barrier_t connected; /* every worker and the caller */
-    pthread_barrier_t go;
-    uint64_t begin_ns; /* of the warm-up; set between the two barriers */
-    atomic_bool stop;  /* end now, as after Ctrl-C */
+    struct gate gate;
+    uint64_t begin_ns;         /* of the warm-up; set before the gate opens */
+    atomic_bool stop;          /* end now, as after Ctrl-C */
     _Atomic uint64_t answered; /* for the live line and the watchdog */
     _Atomic uint64_t last_answer_ns;
 };

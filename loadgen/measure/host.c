@@ -190,38 +190,44 @@ static void put_affinity(json_t *out)
     }
 }
 
-/* The build-id note of the running binary, found among its program headers. */
-static int find_build_id(struct dl_phdr_info *info, size_t size, void *data)
+/* Where the linker put the running program's ELF header. */
+extern const char program_begin[] __asm__("__ehdr_start")
+    __attribute__((visibility("hidden")));
+
+/* The build-id among one segment of notes, as hexadecimal text; or "". */
+static void find_build_id(const char *notes, size_t size, char text[static 80])
 {
-    (void)size;
-    char *text = data;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        if (info->dlpi_phdr[i].p_type != PT_NOTE)
-            continue;
-        const char *at =
-            (const char *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
-        const char *end = at + info->dlpi_phdr[i].p_memsz;
-        while (at + sizeof(ElfW(Nhdr)) <= end) {
-            ElfW(Nhdr) note;
-            memcpy(&note, at, sizeof note);
-            const char *name = at + sizeof note;
-            const char *bytes = name + ((note.n_namesz + 3u) & ~3u);
-            if (note.n_type == NT_GNU_BUILD_ID && note.n_descsz <= 32 &&
-                memcmp(name, "GNU", 4) == 0) {
-                for (unsigned k = 0; k < note.n_descsz; k++)
-                    sprintf(text + 2 * k, "%02x", (unsigned char)bytes[k]);
-                return 1;
-            }
-            at = bytes + ((note.n_descsz + 3u) & ~3u);
+    size_t at = 0;
+    text[0] = '\0';
+    while (at + sizeof(ElfW(Nhdr)) <= size) {
+        ElfW(Nhdr) note;
+        memcpy(&note, notes + at, sizeof note);
+        size_t name = at + sizeof note;
+        size_t bytes = name + ((note.n_namesz + (size_t)3) & ~(size_t)3);
+        if (note.n_type == NT_GNU_BUILD_ID && note.n_descsz <= 32 &&
+            memcmp(notes + name, "GNU", 4) == 0) {
+            for (size_t k = 0; k < note.n_descsz; k++)
+                snprintf(text + 2 * k, 3, "%02x",
+                         (unsigned char)notes[bytes + k]);
+            return;
         }
+        at = bytes + ((note.n_descsz + (size_t)3) & ~(size_t)3);
     }
-    return 1; /* the first object is the program itself */
 }
 
 static void put_build_id(json_t *out)
 {
     char text[80] = "";
-    dl_iterate_phdr(find_build_id, text);
+    ElfW(Ehdr) header;
+    memcpy(&header, program_begin, sizeof header);
+    for (size_t i = 0; i < header.e_phnum && text[0] == '\0'; i++) {
+        ElfW(Phdr) segment;
+        memcpy(&segment, program_begin + header.e_phoff + i * sizeof segment,
+               sizeof segment);
+        if (segment.p_type == PT_NOTE)
+            find_build_id(program_begin + segment.p_vaddr, segment.p_memsz,
+                          text);
+    }
     put_text(out, "build_id", text[0] ? text : NULL);
 }
 
