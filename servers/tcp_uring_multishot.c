@@ -21,7 +21,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-/* Asked for once; it ends when buffers or completion entries run out. */
+/* Asked for once; it ends when buffers or completion entries run out, or where
+ * the kernel can, after as many bytes as one client may have with us. */
 static void receive(struct ring_loop *loop, struct ring_client *client,
                     bool first)
 {
@@ -32,9 +33,7 @@ static void receive(struct ring_loop *loop, struct ring_client *client,
     struct io_uring_sqe *sqe = ring_loop_entry(loop, client);
     if (!sqe)
         return;
-    io_uring_prep_recv_multishot(sqe, client->fd, NULL, 0, 0);
-    sqe->flags |= IOSQE_BUFFER_SELECT;
-    sqe->buf_group = RING_BUFFER_GROUP;
+    ring_prep_receive(&loop->ring, sqe, client->fd);
     if (first) /* it has most likely not spoken yet */
         sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
     io_uring_sqe_set_data64(sqe, ring_loop_name(loop, RING_RECEIVE, client));
@@ -79,14 +78,16 @@ static void fail(struct ring_loop *loop, struct ring_client *client)
 /* Does for a client whatever its state asks for. */
 static void settle(struct ring_loop *loop, struct ring_client *client)
 {
-    bool alive = !client->failed;
+    const bool alive = !client->failed;
+    /* More would only fill our memory. */
+    const bool enough =
+        client->stalled || client->queued_bytes > loop->quota_bytes;
     if (alive && client->first && !client->sending)
         send_first(loop, client);
-    if (alive && client->receiving && !client->pausing &&
-        client->queued_bytes > loop->quota_bytes)
+    if (alive && enough && client->receiving && !client->pausing)
         stop_receiving(loop, client);
-    if (alive && !client->receiving && !client->ended && !client->waiting &&
-        client->queued_bytes <= loop->quota_bytes / 2)
+    if (alive && !enough && !client->receiving && !client->ended &&
+        !client->waiting)
         receive(loop, client, false);
     if (alive && loop->finishing && !client->finishing && !client->first) {
         shutdown(client->fd, SHUT_WR);

@@ -167,6 +167,69 @@ static int init_buffers(struct ring *ring, const struct server_options *options)
     return 0;
 }
 
+void ring_prep_receive(const struct ring *ring, struct io_uring_sqe *sqe,
+                       int fd)
+{
+    io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = RING_BUFFER_GROUP;
+    sqe->file_index = ring->cap_bytes; /* newer headers: optlen */
+}
+
+/* Receives a byte through a socket pair: 0 when the receive says that
+ * it goes on, 1 when it ended there, else -errno. */
+static int receive_one(struct ring *ring, int receiver, int sender)
+{
+    struct io_uring_cqe *cqe;
+    struct __kernel_timespec second = {.tv_sec = 1};
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    uint16_t buffer;
+    if (!sqe)
+        return -EAGAIN;
+    if (write(sender, "!", 1) != 1)
+        return -EIO;
+    ring_prep_receive(ring, sqe, receiver);
+    int r = io_uring_submit(&ring->uring);
+    if (r >= 0)
+        r = io_uring_wait_cqe_timeout(&ring->uring, &cqe, &second);
+    if (r < 0)
+        return r;
+    r = cqe->res;
+    if (r == 1)
+        r = !(cqe->flags & IORING_CQE_F_MORE);
+    if (cqe->flags & IORING_CQE_F_BUFFER) {
+        ring_received(ring, cqe, &buffer);
+        ring_release(ring, buffer);
+    }
+    io_uring_cqe_seen(&ring->uring, cqe);
+    return r;
+}
+
+static int try_receive(struct ring *ring)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
+    int r = receive_one(ring, pair[0], pair[1]);
+    close(pair[0]);
+    close(pair[1]);
+    return r;
+}
+
+/* Linux 6.17 ends a multishot receive after so many bytes if told to: then a
+ * client that sends and never reads has no more of our memory than that. */
+static int find_cap(struct ring *ring, const struct server_options *options)
+{
+    ring->cap_bytes = 1;
+    int r = try_receive(ring);
+    ring->cap_bytes = r == 1 ? (uint32_t)options->buffer_bytes : 0;
+    size_t length = strlen(ring->granted);
+    if (r == 1)
+        snprintf(ring->granted + length, sizeof ring->granted - length,
+                 " receive=capped");
+    return r == 1 || r == -EINVAL ? 0 : r == 0 ? -EIO : r;
+}
+
 int ring_open(struct ring *ring, const struct server_options *options)
 {
     memset(ring, 0, sizeof *ring);
@@ -174,6 +237,8 @@ int ring_open(struct ring *ring, const struct server_options *options)
                        (unsigned)options->cq_entries);
     if (r == 0)
         r = init_buffers(ring, options);
+    if (r == 0)
+        r = find_cap(ring, options);
     if (r < 0)
         ring_close(ring);
     return r;
@@ -237,31 +302,6 @@ void ring_release(struct ring *ring, uint16_t buffer)
         give(ring, buffer);
 }
 
-/* One byte through a multishot receive on a socket pair. */
-static int probe_receive(struct ring *ring, int receiver, int sender)
-{
-    struct io_uring_cqe *cqe;
-    struct __kernel_timespec second = {.tv_sec = 1};
-    struct io_uring_sqe *sqe = ring_sqe(ring);
-    if (!sqe)
-        return -EAGAIN;
-    io_uring_prep_recv_multishot(sqe, receiver, NULL, 0, 0);
-    sqe->flags |= IOSQE_BUFFER_SELECT;
-    sqe->buf_group = RING_BUFFER_GROUP;
-    if (write(sender, "!", 1) != 1)
-        return -EIO;
-    int r = io_uring_submit(&ring->uring);
-    if (r >= 0)
-        r = io_uring_wait_cqe_timeout(&ring->uring, &cqe, &second);
-    if (r < 0)
-        return r;
-    r = cqe->res;
-    if (r == 1 && !(cqe->flags & IORING_CQE_F_MORE))
-        r = -EINVAL;
-    io_uring_cqe_seen(&ring->uring, cqe);
-    return r == 1 ? 0 : r < 0 ? r : -EIO;
-}
-
 int ring_probe(char why[static MODEL_REASON_MAX])
 {
     const struct server_options small = {.ring_entries = 8,
@@ -269,18 +309,15 @@ int ring_probe(char why[static MODEL_REASON_MAX])
                                          .buffer_bytes = 4096,
                                          .ring_buffers = 2};
     struct ring ring;
-    int pair[2] = {-1, -1};
     int r = ring_open(&ring, &small);
-    bool no_ring = r < 0;
-    if (r == 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        r = -errno;
-    if (r == 0)
-        r = probe_receive(&ring, pair[0], pair[1]);
-    ring_close(&ring);
-    for (int i = 0; i < 2; i++) {
-        if (pair[i] >= 0)
-            close(pair[i]);
+    const bool no_ring = r < 0;
+    if (r == 0) {
+        ring.cap_bytes = 0;
+        r = try_receive(&ring);
+        if (r == 1)
+            r = -EINVAL;
     }
+    ring_close(&ring);
     if (r == 0)
         return 0;
     const char *cause = "unexpected";

@@ -43,7 +43,8 @@ struct ring {
     struct ring_buffer *buffers;
     unsigned buffer_count; /* a power of two */
     uint32_t buffer_bytes;
-    unsigned with_kernel;           /* buffers that it may still fill */
+    uint32_t cap_bytes;   /* a multishot receive ends after so many; 0: never */
+    unsigned with_kernel; /* buffers that it may still fill */
     char granted[RING_GRANTED_MAX]; /* for the ready line */
 };
 
@@ -63,6 +64,10 @@ struct io_uring_sqe *ring_sqe(struct ring *ring);
 
 /* Submits, and waits for a completion unless `wait` is false. 0 or -errno. */
 int ring_enter(struct ring *ring, bool wait);
+
+/* A multishot receive into the ring's buffers. */
+void ring_prep_receive(const struct ring *ring, struct io_uring_sqe *sqe,
+                       int fd);
 
 /* What a completion with IORING_CQE_F_BUFFER received, and the buffer it is in,
  * to be released once; with the ring closed, releasing does nothing. */

@@ -6,7 +6,7 @@ import signal
 import socket
 import unittest
 
-from programs import run, serving
+from programs import serving
 from traffic import HOSTS, SERVICES, datagram, light, models, noise, peer
 
 MODELS = models("datagram")

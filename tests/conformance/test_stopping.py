@@ -2,12 +2,11 @@
 port is free again."""
 import os
 import signal
-import socket
 import time
 import unittest
 
 from programs import serving
-from traffic import GRACE_S, connect, light, models, noise, read_exactly, read_to_end, stream, until
+from traffic import GRACE_S, connect, light, models, noise, read_exactly, read_to_end, stream, stuff, until
 
 MODELS = models("stream")
 SLACK_S = 1.0  # for a loaded machine, on top of the promise
@@ -62,12 +61,7 @@ class Drain(unittest.TestCase):
     def test_a_client_that_never_reads_does_not_hold_it(self):
         for model in MODELS:
             with self.subTest(model=model), stream(model) as server, connect(server, rcvbuf=4096) as client:
-                client.setblocking(False)
-                try:
-                    while True:
-                        client.send(b"x" * 65536)
-                except BlockingIOError:
-                    pass
+                stuff([client])
                 os.kill(server.pid, signal.SIGTERM)
                 self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
 

@@ -6,7 +6,7 @@ import unittest
 
 from programs import SANITIZED
 from traffic import (DESCRIPTORS, HOSTS, SERVICES, connect, exchange_all, half_closed_exchange, light, models, noise,
-                     read_exactly, resident_bytes, stream)
+                     read_exactly, resident_bytes, stream, stuff)
 
 MODELS = models("stream")
 CONCURRENT = [model for model in MODELS if model != "iterative"]
@@ -101,7 +101,7 @@ class Peers(unittest.TestCase):
                     client = connect(server, rcvbuf=4096)
                     client.setblocking(False)
                     try:
-                        while True:  # until its replies are stuck behind it
+                        while True:  # a reply is on its way when the reset comes
                             client.send(b"x" * 65536)
                     except BlockingIOError:
                         pass
@@ -117,13 +117,7 @@ class Peers(unittest.TestCase):
             with self.subTest(model=model), stream(model, *buffers) as server:
                 before = resident_bytes(server)
                 stuck = [connect(server, rcvbuf=65536, sndbuf=65536) for _ in range(count)]
-                for client in stuck:
-                    client.setblocking(False)
-                    try:
-                        while True:
-                            client.send(b"y" * 65536)
-                    except BlockingIOError:
-                        pass
+                stuff(stuck)
                 with connect(server) as client:
                     for i in range(100):
                         data = noise(1000, i)
@@ -141,16 +135,7 @@ class Peers(unittest.TestCase):
         for model in CONCURRENT:
             with self.subTest(model=model), stream(model, "--sndbuf", "16k", "--rcvbuf", "16k") as server:
                 clients = [connect(server, rcvbuf=8192) for _ in range(4)]
-                sent = []
-                for client in clients:
-                    client.setblocking(False)
-                    at = 0
-                    try:
-                        while at < len(data):
-                            at += client.send(data[at:at + 65536])
-                    except BlockingIOError:
-                        pass
-                    sent.append(at)
+                sent = stuff(clients, data)
                 for client, at in zip(clients, sent):
                     client.settimeout(20)
                     self.assertTrue(read_exactly(client, at) == data[:at])

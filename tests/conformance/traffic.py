@@ -133,6 +133,37 @@ def exchange_all(clients, messages):
     return [bytes(by_fd[client.fileno()][2]) for client in clients]
 
 
+def stuff(clients, data=b"s" * (64 << 20)):
+    """Each client sends of data what the server takes and never reads: how much
+    that was. They are stuck when none could send for 300 ms."""
+    poller = select.poll()
+    sent = {}
+    by_fd = {client.fileno(): client for client in clients}
+    for fd, client in by_fd.items():
+        client.setblocking(False)
+        poller.register(fd, select.POLLOUT)
+        sent[fd] = 0
+    view = memoryview(data)
+    while by_fd:
+        events = poller.poll(300)
+        if not events:
+            break
+        for fd, event in events:
+            try:
+                if event & (select.POLLERR | select.POLLHUP):
+                    raise ConnectionResetError
+                sent[fd] += by_fd[fd].send(view[sent[fd]:sent[fd] + 65536])
+                done = sent[fd] == len(data)
+            except BlockingIOError:
+                done = False
+            except ConnectionError:
+                done = True
+            if done:
+                poller.unregister(fd)
+                del by_fd[fd]
+    return [sent[client.fileno()] for client in clients]
+
+
 def held(server):
     """What the server process holds now: descriptors, threads, children."""
     root = "/proc/%d" % server.pid
