@@ -42,7 +42,7 @@ struct completion {
 struct engine_config {
     struct address target;
     uint32_t channels;
-    size_t message_bytes;  /* of one request; datagrams must fit a buffer */
+    size_t message_bytes;  /* of the longer of request and reply */
     uint64_t rcvbuf_bytes; /* 0: the kernel's default */
     uint64_t sndbuf_bytes;
     bool nodelay;

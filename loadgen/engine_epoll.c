@@ -215,9 +215,10 @@ static int handle(struct epoll_engine *self, const struct epoll_event *event,
     out[0] = out[1] =
         (struct completion){.channel = channel, .generation = generation};
     if (at->connecting) {
-        /* A reply cannot be there before the first request. */
         if (event->events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
             count += finish_connect(at, out);
+        /* A greeting may be there already. */
+        at->readable = event->events & (EPOLLIN | EPOLLRDHUP);
         return count;
     }
     if (at->unsent_bytes > 0 && (event->events & (EPOLLOUT | EPOLLERR)))

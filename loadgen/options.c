@@ -16,7 +16,7 @@ static const char *check_cpus(const char *text)
 
 static const char *check_service(const char *text)
 {
-    return service_find(text) ? NULL : "one of echo|upper";
+    return service_find(text) ? NULL : "one of echo|upper|ok|greeting";
 }
 
 static const struct option_spec rows[] = {

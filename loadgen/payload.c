@@ -22,10 +22,18 @@ int payload_init(struct payload *payload, const struct service *service,
     struct payload made = {.service = service,
                            .nonce = nonce & FRAME_24_MASK,
                            .message_bytes = message_bytes,
-                           .header_bytes = frame_header_bytes(message_bytes),
                            .verify = verify,
                            .stream = stream};
-    int r = frame_body_init(&made.body, seed, made.nonce, message_bytes);
+    if (service->greeting)
+        made.message_bytes = 0;
+    if (service->prefix)
+        made.prefix_bytes = strlen(service->prefix);
+    made.header_bytes = frame_header_bytes(made.message_bytes);
+    made.reply_bytes = service->greeting
+                           ? strlen(service->greeting)
+                           : made.message_bytes + made.prefix_bytes;
+    int r = frame_body_init(&made.body, seed, made.nonce, made.message_bytes,
+                            stream && service->prefix);
     if (r == 0)
         *payload = made;
     return r;
@@ -54,8 +62,9 @@ static size_t body_offset(const struct payload *payload, uint32_t flow,
 void payload_write(const struct payload *payload, char type, uint32_t flow,
                    uint64_t sequence, uint64_t time_ns, uint8_t *out)
 {
+    bool is_line = payload->stream && payload->service->prefix;
     struct frame frame = {.type = type,
-                          .flags = FRAME_FLAG_BINARY,
+                          .flags = is_line ? 0 : FRAME_FLAG_BINARY,
                           .length_bytes = (uint32_t)payload->message_bytes,
                           .flow = flow,
                           .sequence = sequence,
@@ -66,6 +75,8 @@ void payload_write(const struct payload *payload, char type, uint32_t flow,
     memcpy(out + header,
            payload->body.plain + body_offset(payload, flow, sequence),
            payload->message_bytes - header);
+    if (is_line)
+        out[payload->message_bytes - 1] = '\n';
 }
 
 static const uint8_t *right_body(const struct payload *payload)
@@ -74,14 +85,10 @@ static const uint8_t *right_body(const struct payload *payload)
                                        : payload->body.plain;
 }
 
-bool payload_matches(const struct payload *payload, const uint8_t *request,
-                     uint32_t flow, uint64_t sequence, size_t offset,
-                     const uint8_t *reply, size_t n)
+static bool upper_matches(const struct payload *payload, const uint8_t *request,
+                          uint32_t flow, uint64_t sequence, size_t offset,
+                          const uint8_t *reply, size_t n)
 {
-    if (!payload->verify)
-        return true;
-    if (!payload->service->transform)
-        return memcmp(request + offset, reply, n) == 0;
     size_t header = payload->header_bytes;
     for (; offset < header && n > 0 && offset < MAGIC_BYTES;
          offset++, reply++, n--) {
@@ -102,6 +109,31 @@ bool payload_matches(const struct payload *payload, const uint8_t *request,
            memcmp(right_body(payload) + body_offset(payload, flow, sequence) +
                       offset - header,
                   reply, n) == 0;
+}
+
+bool payload_matches(const struct payload *payload, const uint8_t *request,
+                     uint32_t flow, uint64_t sequence, size_t offset,
+                     const uint8_t *reply, size_t n)
+{
+    const struct service *service = payload->service;
+    const size_t prefix = payload->prefix_bytes;
+    if (!payload->verify)
+        return true;
+    if (service->greeting)
+        return memcmp(service->greeting + offset, reply, n) == 0;
+    if (offset < prefix) {
+        size_t part = prefix - offset < n ? prefix - offset : n;
+        if (memcmp(service->prefix + offset, reply, part) != 0)
+            return false;
+        offset += part;
+        reply += part;
+        n -= part;
+    }
+    offset -= prefix;
+    if (service->transform)
+        return upper_matches(payload, request, flow, sequence, offset, reply,
+                             n);
+    return n == 0 || memcmp(request + offset, reply, n) == 0;
 }
 
 enum payload_fault payload_explain(const struct payload *payload,
@@ -144,6 +176,15 @@ enum payload_fault payload_check_datagram(const struct payload *payload,
                                           struct frame *ret_frame)
 {
     size_t header = payload->header_bytes;
+    size_t prefix = payload->prefix_bytes;
+    if (prefix > 0) {
+        if (length_bytes < prefix)
+            return PAYLOAD_SHORT;
+        if (memcmp(payload->service->prefix, reply, prefix) != 0)
+            return payload->verify ? PAYLOAD_UNTRANSFORMED : PAYLOAD_OK;
+        reply += prefix;
+        length_bytes -= prefix;
+    }
     if (header == 0)
         return check_headerless(payload, flow, reply, length_bytes);
     struct frame frame;

@@ -16,8 +16,10 @@ struct payload {
     const struct service *service;
     struct frame_body body;
     uint32_t nonce;
-    size_t message_bytes;
+    size_t message_bytes; /* of a request; 0 for a greeting */
+    size_t reply_bytes;
     size_t header_bytes; /* 40, 20 or 0 */
+    size_t prefix_bytes; /* of the reply */
     bool verify;
     bool stream;
 };

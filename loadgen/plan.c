@@ -85,6 +85,35 @@ static int check_sizes(const struct plan *plan, struct plan_error *error)
     return 0;
 }
 
+/* What a service cannot be measured by. */
+static int check_service(const struct plan *plan, const struct service *service,
+                         struct plan_error *error)
+{
+    const struct load_options *o = &plan->options;
+    const uint64_t prefix = service->prefix ? strlen(service->prefix) : 0;
+    if (!service->replies)
+        return fail(error, EXIT_USAGE,
+                    "--service %s: it answers nothing, and what is measured "
+                    "here is round trips",
+                    service->name);
+    if (service->greeting && !plan->course.stream)
+        return fail(error, EXIT_USAGE,
+                    "--service %s: datagrams have no connection to greet",
+                    service->name);
+    if (service->greeting && o->pipeline > 1)
+        return fail(error, EXIT_USAGE,
+                    "--service %s, --pipeline '%" PRIu64
+                    "': one greeting a connection",
+                    service->name, o->pipeline);
+    if (!plan->course.stream && o->size_bytes + prefix > DATAGRAM_BYTES_MAX)
+        return fail(error, EXIT_USAGE,
+                    "--service %s, --size '%" PRIu64
+                    "': the reply would be larger than a datagram (at most "
+                    "%" PRIu64 ")",
+                    service->name, o->size_bytes, DATAGRAM_BYTES_MAX - prefix);
+    return 0;
+}
+
 /* Raises the soft limit to the hard one, and says before the run what a run
  * would die of. */
 static int check_descriptors(const struct plan *plan, struct plan_error *error)
@@ -209,7 +238,8 @@ static void fill_course(struct plan *plan)
     course->duration_ns = o->duration_ns;
     course->timeout_ns = o->timeout_ns;
     course->interval_ns = o->interval_ns;
-    course->reconnect_every = o->reconnect_every;
+    course->reconnect_every =
+        plan->course.payload.service->greeting ? 1 : o->reconnect_every;
     course->rcvbuf_bytes = o->rcvbuf_bytes;
     course->sndbuf_bytes = o->sndbuf_bytes;
     course->connect_rate_per_s = o->connect_rate_per_s;
@@ -228,10 +258,11 @@ int plan_make(struct plan *plan, const struct load_options *options,
         check_ports(plan, error) < 0 || choose_engine(plan, error) < 0 ||
         choose_cpus(plan, error) < 0)
         return -1;
-    fill_course(plan);
     const struct service *service =
         options->service ? service_find(options->service)
                          : service_default(plan->course.target.socket_type);
+    if (check_service(plan, service, error) < 0)
+        return -1;
     uint32_t nonce = 0;
     if (getrandom(&nonce, sizeof nonce, 0) != (ssize_t)sizeof nonce)
         return fail(error, EXIT_FAILED, "no random numbers: %s",
@@ -240,6 +271,7 @@ int plan_make(struct plan *plan, const struct load_options *options,
                      options->size_bytes, !options->no_verify,
                      plan->course.stream) < 0)
         return fail(error, EXIT_FAILED, "out of memory");
+    fill_course(plan);
     return 0;
 }
 

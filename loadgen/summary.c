@@ -353,14 +353,14 @@ static void invalid_reasons(const struct view *view, json_t *reasons)
 {
     const struct tally *t = view->total;
     const struct accounting *a = &t->accounting;
-    if (!view->result->complete)
-        add_reason(reasons, "the run ended early: %s", view->result->reason);
     for (int i = PAYLOAD_OK + 1; i < PAYLOAD_FOREIGN; i++) {
         if (t->content_faults[i] > 0)
             add_reason(reasons, "%llu replies %s (%s)",
                        (unsigned long long)t->content_faults[i], fault_words[i],
                        payload_fault_names[i]);
     }
+    if (!view->result->complete)
+        add_reason(reasons, "the run ended early: %s", view->result->reason);
     if (view->course->stream) {
         for (int i = 0; i < FAULTS; i++) {
             if (t->connection_faults[i] > 0 && i != FAULT_CONTENT)

@@ -126,10 +126,9 @@ static void answered(struct loop *loop, struct flow *flow,
             tally->window_end_ns = loop->now_ns;
     }
     if (loop->phase == PHASE_WINDOW) {
-        size_t bytes = loop->course->payload.message_bytes;
         tally->window_completed++;
-        tally->window_rx_bytes += bytes;
-        tally->window_tx_bytes += bytes;
+        tally->window_rx_bytes += loop->course->payload.reply_bytes;
+        tally->window_tx_bytes += loop->course->payload.message_bytes;
     }
 }
 
@@ -212,6 +211,11 @@ static bool may_make(const struct loop *loop, const struct flow *flow)
     return loop->phase == PHASE_WARMUP;
 }
 
+static bool is_greeted(const struct loop *loop)
+{
+    return loop->course->payload.service->greeting != NULL;
+}
+
 static struct request *make_request(struct loop *loop, struct flow *flow)
 {
     struct request *request = request_of(loop, flow, flow->tail);
@@ -221,9 +225,14 @@ static struct request *make_request(struct loop *loop, struct flow *flow)
         .sequence = counted ? flow->window_made++ : flow->warmup_made++,
         .counted = counted,
     };
-    payload_write(&loop->course->payload, counted ? 'D' : 'W', flow->id,
-                  request->sequence, loop->now_ns - loop->course->epoch_ns,
-                  bytes_of(loop, flow, flow->tail));
+    if (is_greeted(loop)) { /* the connection itself is the request */
+        request->due_ns = flow->connect_begin_ns;
+        flow->unsent++;
+    } else {
+        payload_write(&loop->course->payload, counted ? 'D' : 'W', flow->id,
+                      request->sequence, loop->now_ns - loop->course->epoch_ns,
+                      bytes_of(loop, flow, flow->tail));
+    }
     flow->tail++;
     flow->waiting++;
     flow->made_on_connection++;
@@ -362,9 +371,13 @@ static void on_stream_data(struct loop *loop, struct flow *flow,
         }
         struct request *request = request_of(loop, flow, flow->head);
         const uint8_t *sent = bytes_of(loop, flow, flow->head);
-        size_t part = payload->message_bytes - flow->reply_offset;
+        size_t part = payload->reply_bytes - flow->reply_offset;
         if (part > length)
             part = length;
+        if (part == 0) { /* a greeting is followed by the end alone */
+            content_fault(loop, flow, PAYLOAD_LONG);
+            return;
+        }
         if (!payload_matches(payload, sent, flow->id, request->sequence,
                              flow->reply_offset, data, part)) {
             content_fault(loop, flow,
@@ -376,7 +389,7 @@ static void on_stream_data(struct loop *loop, struct flow *flow,
         data += part;
         length -= part;
         flow->reply_offset += part;
-        if (flow->reply_offset == payload->message_bytes) {
+        if (flow->reply_offset == payload->reply_bytes && !is_greeted(loop)) {
             flow->reply_offset = 0;
             flow->head++;
             answered(loop, flow, request);
@@ -442,6 +455,14 @@ static void on_datagram(struct loop *loop, struct flow *flow,
 
 static void on_closed(struct loop *loop, struct flow *flow)
 {
+    loop->now_ns = clock_now_ns();
+    if (is_greeted(loop) && flow->head != flow->tail &&
+        flow->reply_offset == loop->course->payload.reply_bytes) {
+        flow->reply_offset = 0;
+        answered(loop, flow, request_of(loop, flow, flow->head++));
+        go_on(loop, flow);
+        return;
+    }
     bool expected = loop->course->reconnect_every != 0 && flow->waiting == 0;
     if (loop->phase == PHASE_DRAIN && flow->waiting == 0) {
         finish(loop, flow);
@@ -707,6 +728,8 @@ static int connect_all(struct loop *loop)
     loop->now_ns = clock_now_ns();
     loop->scan_ns = loop->now_ns;
     int r = 0;
+    if (is_greeted(loop)) /* connecting is what will be measured */
+        return 0;
     while (r == 0 && !stopped(loop) &&
            (loop->flows_started < loop->flows_count || loop->connecting > 0)) {
         start_connects(loop);
@@ -731,10 +754,13 @@ static int load(struct loop *loop)
     loop->scan_ns = loop->now_ns + SCAN_NS;
     loop->phase = PHASE_WARMUP;
     on_edge(loop);
+    loop->flows_started = loop->flows_count;
     for (uint32_t i = 0; i < loop->flows_count; i++) {
         loop->now_ns = clock_now_ns();
         if (loop->flows[i].state == FLOW_OPEN)
             go_on(loop, &loop->flows[i]);
+        else if (is_greeted(loop))
+            start_connect(loop, &loop->flows[i]);
     }
     int r = 0;
     while (r == 0 && loop->phase != PHASE_DRAIN &&
@@ -835,7 +861,10 @@ static int loop_init(struct loop *loop, struct worker *worker)
     worker->tally->flows_offered = count;
     struct engine_config config = {.target = course->target,
                                    .channels = count,
-                                   .message_bytes = message,
+                                   .message_bytes =
+                                       message > course->payload.reply_bytes
+                                           ? message
+                                           : course->payload.reply_bytes,
                                    .rcvbuf_bytes = course->rcvbuf_bytes,
                                    .sndbuf_bytes = course->sndbuf_bytes,
                                    .nodelay = course->nodelay};

@@ -225,7 +225,7 @@ static uint64_t mix(uint64_t x)
 }
 
 int frame_body_init(struct frame_body *body, uint64_t seed, uint32_t nonce,
-                    size_t longest_bytes)
+                    size_t longest_bytes, bool text)
 {
     size_t ring = RING_OFFSETS + longest_bytes;
     uint8_t *plain = malloc(2 * ring);
@@ -234,6 +234,8 @@ int frame_body_init(struct frame_body *body, uint64_t seed, uint32_t nonce,
     uint8_t *upper = plain + ring;
     for (size_t i = 0; i < ring; i++)
         plain[i] = (uint8_t)(mix(seed ^ i) >> 24);
+    for (size_t i = 0; text && i < ring; i++)
+        plain[i] = (uint8_t)('!' + plain[i] % ('~' - '!' + 1));
     memcpy(upper, plain, ring);
     service_upper(upper, ring);
     *body = (struct frame_body){.plain = plain,

@@ -92,9 +92,10 @@ struct frame_body {
     uint64_t key;
 };
 
-/* 0 or -ENOMEM; released by frame_body_done. */
+/* 0 or -ENOMEM; released by frame_body_done. text: printable bytes only, for
+ * services that look for newlines. */
 int frame_body_init(struct frame_body *body, uint64_t seed, uint32_t nonce,
-                    size_t longest_bytes);
+                    size_t longest_bytes, bool text);
 void frame_body_done(struct frame_body *body);
 
 /* The slice of a message: an index into plain and upper. */

@@ -97,7 +97,7 @@ Test(frame, another_runs_frame_is_foreign_and_a_cut_one_short)
 Test(frame, bodies_hold_every_byte_value_and_depend_on_flow_and_sequence)
 {
     struct frame_body body;
-    cr_assert_eq(frame_body_init(&body, 1, 2, 1024), 0);
+    cr_assert_eq(frame_body_init(&body, 1, 2, 1024, false), 0);
     bool seen[256] = {false};
     for (size_t i = 0; i < 4096; i++)
         seen[body.plain[i]] = true;
@@ -126,6 +126,25 @@ Test(service, upper_changes_a_to_z_alone)
             want = (uint8_t)(want - 32);
         cr_expect_eq(data[i], want, "byte %zu", i);
     }
+}
+
+Test(service, a_prefix_stands_before_every_line_however_it_is_cut)
+{
+    const struct service *ok = service_find("ok");
+    static const char text[] = "one\ntwo\n\nlast";
+    static const char want[] = "OK...one\nOK...two\nOK...\nOK...last";
+    for (size_t cut = 0; cut < sizeof text; cut++) {
+        uint8_t out[256];
+        bool at_line_start = true;
+        size_t n = service_prefix_lines(ok, &at_line_start,
+                                        (const uint8_t *)text, cut, out);
+        n += service_prefix_lines(ok, &at_line_start,
+                                  (const uint8_t *)text + cut,
+                                  sizeof text - 1 - cut, out + n);
+        cr_assert_eq(n, sizeof want - 1, "cut at %zu", cut);
+        cr_assert_arr_eq(out, want, sizeof want - 1, "cut at %zu", cut);
+    }
+    cr_expect_geq(SERVICE_PREFIX_MAX, strlen(ok->prefix));
 }
 
 Test(service, names_and_defaults)
