@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define LINE_COLUMNS 78
-#define WORTH_SAYING 1.1 /* differences below drown in the noise of one run */
 
 /* The cells of one block at the point with the most clients. */
 struct point {
@@ -20,6 +19,17 @@ struct point {
     struct summary summaries[SCENARIO_ROWS_MAX];
     size_t count;
 };
+
+/*
+ * The least ratio that is worth a sentence. One run a cell on a machine that
+ * does other things as well says nothing about less than a factor of two; it
+ * takes repetitions to see less, and pairs to see a few per cent.
+ */
+static double worth_saying(const struct point *point)
+{
+    unsigned repetitions = point->run->scenario->repetitions;
+    return repetitions >= 5 ? 1.1 : repetitions >= 3 ? 1.3 : 2.0;
+}
 
 static bool served_all(const struct summary *s)
 {
@@ -161,15 +171,20 @@ static void say_rates(const struct point *point, const struct ranking *ranking,
     char least[UNITS_TEXT_MAX];
     units_format_count((uint64_t)(ranking->best_value + 0.5), most);
     units_format_count((uint64_t)(ranking->worst_value + 0.5), least);
-    if (ranking->best_value < WORTH_SAYING * ranking->worst_value) {
-        fprintf(out, "%s answered about as many requests/s, %s to %s. ",
+    if (ranking->best_value < worth_saying(point) * ranking->worst_value) {
+        fprintf(out,
+                "%s answered %s to %s requests/s, no difference that %s can "
+                "show. ",
                 ranking->count == 2 ? "both" : "those that served all", least,
-                most);
+                most,
+                point->run->scenario->repetitions == 1 ? "one run each"
+                                                       : "so few runs");
         return;
     }
     /* The first is what the scenario compares with; where it is the best, the
      * last of the field is. */
-    bool first = ranking->first_value * WORTH_SAYING <= ranking->best_value;
+    bool first =
+        ranking->first_value * worth_saying(point) <= ranking->best_value;
     double ratio = ranking->best_value /
                    (first ? ranking->first_value : ranking->worst_value);
     fprintf(out, "%s answered most, %s requests/s, %.*f times as many as %s. ",
@@ -189,7 +204,7 @@ static void say_ranking(const struct point *point, FILE *out)
         return;
     }
     if (!rank(point, MEASURE_CPU, &ranking) ||
-        ranking.worst_value < WORTH_SAYING * ranking.best_value)
+        ranking.worst_value < worth_saying(point) * ranking.best_value)
         return;
     fprintf(out,
             "%s used least CPU per request on the server's side, %s; %s used "
