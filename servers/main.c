@@ -81,6 +81,40 @@ static int check_cpus(const struct server_options *options, cpu_set_t *ret_cpus)
     return EXIT_PASS;
 }
 
+/* One a CPU that may be used, unless the model has a number of its own. */
+static unsigned default_workers(const struct server *server)
+{
+    const char *list = server->options->cpus;
+    cpu_set_t cpus;
+    if (server->model->workers != 0)
+        return server->model->workers;
+    if (list ? cpuset_parse(list, &cpus) < 0 : cpuset_allowed(&cpus) < 0)
+        return 1;
+    return CPU_COUNT(&cpus) > 0 ? (unsigned)CPU_COUNT(&cpus) : 1;
+}
+
+static int choose_workers(struct server *server)
+{
+    const unsigned asked = (unsigned)server->options->workers;
+    const unsigned flags = server->model->flags;
+    const bool is_unix = server->address.u.any.sa_family == AF_UNIX;
+    if (is_unix && flags & MODEL_NEEDS_INET) {
+        log_line("model %s does not apply to %s: Unix sockets cannot share an "
+                 "address and know no segments",
+                 server->model->name, server->options->listen);
+        return EXIT_USAGE;
+    }
+    if (asked && !(flags & MODEL_TAKES_WORKERS)) {
+        log_line("--workers: model '%s' does not take a number of workers",
+                 server->model->name);
+        return EXIT_USAGE;
+    }
+    server->workers = asked ? asked : default_workers(server);
+    if (server->workers > 1 && is_unix && !(flags & MODEL_SHARES_SOCKET))
+        return usage("--workers: Unix sockets cannot share an address");
+    return EXIT_PASS;
+}
+
 /* Everything that only words can get wrong. */
 static int configure(struct server *server)
 {
@@ -106,14 +140,9 @@ static int configure(struct server *server)
         return unknown_service(options->service);
     if (options->work)
         work_parse(options->work, &server->work); /* checked as it was set */
-    server->workers = options->workers ? (unsigned)options->workers : 1;
-    if (options->workers && !(server->model->flags & MODEL_TAKES_WORKERS)) {
-        log_line("--workers: model '%s' does not take a number of workers",
-                 server->model->name);
-        return EXIT_USAGE;
-    }
-    if (server->workers > 1 && server->address.u.any.sa_family == AF_UNIX)
-        return usage("--workers: Unix sockets cannot share an address");
+    code = choose_workers(server);
+    if (code != EXIT_PASS)
+        return code;
     uint64_t buffers = options->ring_buffers;
     if ((buffers & (buffers - 1)) != 0)
         return usage("--ring-buffers: a power of two");
@@ -181,7 +210,7 @@ static int run(struct server *server)
                  strerrordesc_np(-r));
         goto out;
     }
-    r = stop_open(server->listen_fds, server->workers);
+    r = stop_open(server->listen_fds, server->listen_count);
     if (r < 0) {
         log_line("cannot catch signals: %s", strerrordesc_np(-r));
         goto out;

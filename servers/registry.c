@@ -8,18 +8,22 @@
 #include <sys/socket.h>
 
 const struct server_model server_models[] = {
-    {"iterative", "one client after the other", SOCK_STREAM, 0, 0,
+    {"iterative", "one client after the other", SOCK_STREAM, 0, 1, 0,
      tcp_iterative_run, NULL},
-    {"thread", "a thread for every client", SOCK_STREAM, 0, 1000,
+    {"thread", "a thread for every client", SOCK_STREAM, 0, 1, 1000,
      tcp_thread_run, NULL},
-    {"epoll", "one loop, told which clients are ready", SOCK_STREAM, 0, 0,
+    {"epoll", "one loop, told which clients are ready", SOCK_STREAM, 0, 1, 0,
      tcp_epoll_run, NULL},
     {"uring-multishot", "one ring, told what has been done", SOCK_STREAM,
-     MODEL_TAKES_WORKERS, 0, tcp_uring_multishot_run, ring_probe},
+     MODEL_TAKES_WORKERS, 1, 0, tcp_uring_multishot_run, ring_probe},
 
-    {"iterative", "one datagram after the other", SOCK_DGRAM, 0, 0,
+    {"iterative", "one datagram after the other", SOCK_DGRAM, 0, 1, 0,
      udp_iterative_run, NULL},
-    {"epoll", "one loop, told when datagrams wait", SOCK_DGRAM, 0, 0,
+    {"threads", "threads that receive from one socket", SOCK_DGRAM,
+     MODEL_TAKES_WORKERS | MODEL_SHARES_SOCKET, 0, 0, udp_threads_run, NULL},
+    {"reuseport", "a socket for each thread, on one port", SOCK_DGRAM,
+     MODEL_TAKES_WORKERS | MODEL_NEEDS_INET, 0, 0, udp_reuseport_run, NULL},
+    {"epoll", "one loop, told when datagrams wait", SOCK_DGRAM, 0, 1, 0,
      udp_epoll_run, NULL},
     {0},
 };

@@ -8,6 +8,8 @@
 struct server;
 
 #define MODEL_TAKES_WORKERS 1u /* --workers says how many loops */
+#define MODEL_SHARES_SOCKET 2u /* and all use one socket; else one each */
+#define MODEL_NEEDS_INET 4u    /* does not apply to Unix sockets */
 
 #define MODEL_REASON_MAX 160
 
@@ -16,6 +18,7 @@ struct server_model {
     const char *summary;
     int socket_type; /* SOCK_STREAM or SOCK_DGRAM */
     unsigned flags;
+    unsigned workers;     /* the default; 0: the CPUs it may use */
     uint64_t max_clients; /* the default; 0: as many as descriptors allow */
 
     /* Serves until stopped; 0 or -errno. */
@@ -45,5 +48,7 @@ int tcp_epoll_run(struct server *server);
 int tcp_uring_multishot_run(struct server *server);
 int udp_iterative_run(struct server *server);
 int udp_epoll_run(struct server *server);
+int udp_threads_run(struct server *server);
+int udp_reuseport_run(struct server *server);
 
 #endif

@@ -44,8 +44,9 @@ struct server {
     struct address address; /* the real one, port chosen */
     uint64_t max_clients;
     unsigned workers;
-    int *listen_fds; /* one a worker, in order */
-    int listen_fd;   /* the first, and most often the only one */
+    int *listen_fds; /* one a worker, in order, or one for all of them */
+    unsigned listen_count;
+    int listen_fd; /* the first, and most often the only one */
 
     pthread_mutex_t lock; /* over counters */
     struct server_counters counters;

@@ -23,7 +23,7 @@ static int set_options(const struct server *server, int fd)
     int r = 0;
     if (is_stream && !is_unix)
         r = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    if (r == 0 && server->workers > 1)
+    if (r == 0 && server->listen_count > 1)
         r = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     if (r == 0 && options->rcvbuf_bytes)
         r = set(fd, SOL_SOCKET, SO_RCVBUF, (int)options->rcvbuf_bytes);
@@ -64,12 +64,14 @@ out:
 
 int listen_open(struct server *server)
 {
-    server->listen_fds = malloc(server->workers * sizeof(int));
+    const bool share = server->model->flags & MODEL_SHARES_SOCKET;
+    server->listen_count = share ? 1 : server->workers;
+    server->listen_fds = malloc(server->listen_count * sizeof(int));
     if (!server->listen_fds)
         return -ENOMEM;
-    for (unsigned i = 0; i < server->workers; i++)
+    for (unsigned i = 0; i < server->listen_count; i++)
         server->listen_fds[i] = -1;
-    for (unsigned i = 0; i < server->workers; i++) {
+    for (unsigned i = 0; i < server->listen_count; i++) {
         int r = open_one(server, &server->listen_fds[i]);
         /* The first one chose the port; the others join it there. */
         if (r == 0 && i == 0)
@@ -88,7 +90,7 @@ void listen_close(struct server *server)
     if (!server->listen_fds)
         return;
     bool bound = server->listen_fds[0] >= 0;
-    for (unsigned i = 0; i < server->workers; i++) {
+    for (unsigned i = 0; i < server->listen_count; i++) {
         if (server->listen_fds[i] >= 0)
             close(server->listen_fds[i]);
     }

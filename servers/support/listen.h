@@ -5,8 +5,9 @@
 #include "servers/server.h"
 
 /*
- * Opens server->workers sockets on server->address and writes the real address
- * (port chosen) back. 0 or -errno; listen_close takes what was opened.
+ * Opens a socket for each worker, or one for all, on server->address and writes
+ * the real address (port chosen) back. 0 or -errno; listen_close takes what was
+ * opened.
  */
 int listen_open(struct server *server);
 void listen_close(struct server *server);

@@ -88,7 +88,7 @@ int workers_run(struct server *server, int (*run)(struct worker *worker))
             .workers = &workers,
             .server = server,
             .index = i,
-            .listen_fd = server->listen_fds[i],
+            .listen_fd = server->listen_fds[i % server->listen_count],
             .max_clients = (server->max_clients + count - 1) / count,
         };
     }

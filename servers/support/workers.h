@@ -10,7 +10,7 @@ struct worker {
     struct workers *workers;
     struct server *server;
     unsigned index;
-    int listen_fd;        /* its own */
+    int listen_fd;        /* its own, or everybody's */
     uint64_t max_clients; /* its share */
 };
 
