@@ -14,6 +14,7 @@ int clients_init(struct clients *clients, const struct server *server)
 {
     memset(clients, 0, sizeof *clients);
     clients->server = server;
+    clients->max_clients = server->max_clients;
     clients->buffer = malloc(server->options->buffer_bytes);
     return clients->buffer ? 0 : -ENOMEM;
 }
@@ -55,24 +56,45 @@ static struct client *add(struct clients *clients, int fd)
     return client;
 }
 
+/* Takes a place for the client on fd; false when there is none. */
+static bool enter(struct clients *clients, int fd)
+{
+    uint64_t now = clients->count;
+    if (clients->shared_count)
+        now = atomic_fetch_add(clients->shared_count, 1);
+    if (clients->fd_end != 0 && fd >= clients->fd_end &&
+        now < clients->max_clients)
+        now = clients->max_clients;
+    if (!accept_refuse(fd, now, clients->max_clients, &clients->counters))
+        return true;
+    if (clients->shared_count)
+        atomic_fetch_sub(clients->shared_count, 1);
+    return false;
+}
+
+static void leave(struct clients *clients, int fd)
+{
+    close(fd);
+    clients->counters.closed++;
+    if (clients->shared_count)
+        atomic_fetch_sub(clients->shared_count, 1);
+}
+
 int clients_accept(struct clients *clients, int listen_fd,
                    struct client **ret_client)
 {
-    const struct server *server = clients->server;
     int fd;
     do {
-        fd =
-            accept_client(server, listen_fd, SOCK_NONBLOCK, &clients->counters);
+        fd = accept_client(clients->server, listen_fd, SOCK_NONBLOCK,
+                           &clients->counters);
         if (fd == -ECANCELED)
             return -EAGAIN;
         if (fd < 0)
             return fd;
-    } while (accept_refuse(fd, clients->count, server->max_clients,
-                           &clients->counters));
+    } while (!enter(clients, fd));
     struct client *client = add(clients, fd);
     if (!client) {
-        close(fd);
-        clients->counters.closed++;
+        leave(clients, fd);
         return -EMFILE; /* memory is short: the same rest helps */
     }
     *ret_client = client;
@@ -84,10 +106,9 @@ void clients_remove(struct clients *clients, struct client *client)
     struct client *last = clients->all[--clients->count];
     clients->all[client->index] = last;
     last->index = client->index;
-    close(client->fd);
+    leave(clients, client->fd);
     free(client->rest);
     free(client);
-    clients->counters.closed++;
 }
 
 /* How much of it the client took now; -1 when it is gone. */

@@ -8,6 +8,8 @@
 
 #include "servers/server.h"
 
+#include <stdatomic.h>
+
 struct client {
     int fd;
     uint32_t tick;  /* when it last sent or took something, in seconds */
@@ -22,6 +24,9 @@ struct clients {
     struct server_counters counters;
     struct client **all;
     size_t count, capacity;
+    uint64_t max_clients; /* those above are refused */
+    int fd_end;           /* 0, or descriptors from here on are refused */
+    atomic_uint_fast64_t *shared_count; /* NULL, or of all loops together */
     uint32_t tick; /* seconds, moved on by the loop's timer */
     bool finishing;
     uint8_t *buffer; /* buffer_bytes of the options */
@@ -32,6 +37,12 @@ enum client_state {
     CLIENT_READY, /* its turn is over, but it has more: call again */
     CLIENT_DONE,  /* remove it */
 };
+
+/* It is to be told of room to send, and of input only after that. */
+static inline bool client_wants_out(const struct client *client)
+{
+    return client->rest != NULL;
+}
 
 /* 0 or -ENOMEM. */
 int clients_init(struct clients *clients, const struct server *server);
