@@ -115,6 +115,26 @@ static int choose_workers(struct server *server)
     return EXIT_PASS;
 }
 
+static int choose_service(struct server *server)
+{
+    const struct server_options *options = server->options;
+    const bool is_stream = server->address.socket_type == SOCK_STREAM;
+    server->service = options->service
+                          ? service_find(options->service)
+                          : service_default(server->address.socket_type);
+    if (!server->service)
+        return unknown_service(options->service);
+    if (server->service->greeting && !is_stream)
+        return usage("service greeting does not apply to datagrams: they have "
+                     "no connection");
+    if (is_stream && (server->service->greeting || server->service->prefix ||
+                      !server->service->replies)) {
+        log_line("service %s is not served on streams", server->service->name);
+        return EXIT_USAGE;
+    }
+    return EXIT_PASS;
+}
+
 /* Everything that only words can get wrong. */
 static int configure(struct server *server)
 {
@@ -133,11 +153,9 @@ static int configure(struct server *server)
     int code = choose_model(server);
     if (code != EXIT_PASS)
         return code;
-    server->service = options->service
-                          ? service_find(options->service)
-                          : service_default(server->address.socket_type);
-    if (!server->service)
-        return unknown_service(options->service);
+    code = choose_service(server);
+    if (code != EXIT_PASS)
+        return code;
     if (options->work)
         work_parse(options->work, &server->work); /* checked as it was set */
     code = choose_workers(server);

@@ -34,12 +34,13 @@ static int answer_waiting(struct server *server, uint8_t *buffer,
         socklen_t length = sizeof source;
         source.ss_family = AF_UNSPEC; /* nobody, unless it is filled in */
         ssize_t n = recvfrom(server->listen_fd, buffer, DATAGRAM_BYTES_MAX,
-                             MSG_DONTWAIT, (struct sockaddr *)&source, &length);
+                             MSG_DONTWAIT | MSG_TRUNC,
+                             (struct sockaddr *)&source, &length);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return -errno;
-        if (length == 0) /* nobody: a stop shut the socket down */
+        if (datagram_is_end(n, length))
             return -EAGAIN;
         datagram_answer(server, server->listen_fd, buffer, (size_t)n, &source,
                         length, counters);

@@ -29,11 +29,11 @@ int udp_iterative_run(struct server *server)
         struct sockaddr_storage source;
         socklen_t length = sizeof source;
         source.ss_family = AF_UNSPEC; /* nobody, unless it is filled in */
-        ssize_t n = recvfrom(server->listen_fd, buffer, DATAGRAM_BYTES_MAX, 0,
-                             (struct sockaddr *)&source, &length);
+        ssize_t n = recvfrom(server->listen_fd, buffer, DATAGRAM_BYTES_MAX,
+                             MSG_TRUNC, (struct sockaddr *)&source, &length);
         if (n < 0 && errno != EINTR)
             r = -errno;
-        if (n < 0 || length == 0) /* nobody: a stop shut the socket down */
+        if (n < 0 || datagram_is_end(n, length))
             continue;
         datagram_answer(server, server->listen_fd, buffer, (size_t)n, &source,
                         length, &counters);

@@ -8,6 +8,7 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
+#include <string.h>
 
 #define NETWORK(offset) ((uint32_t)SKF_NET_OFF + (offset))
 #define DROP 0
@@ -81,25 +82,51 @@ static bool is_refused(const struct server *server,
     return ntohs(port) < 1024 || ntohs(port) == address_port(&server->address);
 }
 
+/* The prefix goes before the data; datagrams are short enough to be moved. */
+static size_t put_prefix(const char *prefix, uint8_t *data, size_t length)
+{
+    const size_t prefix_bytes = strlen(prefix);
+    memmove(data + prefix_bytes, data, length);
+    memcpy(data, prefix, prefix_bytes);
+    return prefix_bytes + length;
+}
+
+ssize_t datagram_reply(const struct server *server, uint8_t *data,
+                       size_t length, size_t capacity,
+                       const struct sockaddr_storage *source,
+                       socklen_t source_length,
+                       struct server_counters *counters)
+{
+    const char *prefix = server->service->prefix;
+    counters->reads++;
+    counters->bytes_in += length;
+    if (!server->service->replies) {
+        server_answer(server, data, length < capacity ? length : capacity);
+        return -1;
+    }
+    if (is_refused(server, source, source_length) || length > capacity ||
+        (prefix && (length > DATAGRAM_PREFIXED_MAX ||
+                    length + SERVICE_PREFIX_MAX > capacity))) {
+        counters->datagrams_refused++;
+        return -1;
+    }
+    server_answer(server, data, length);
+    if (prefix)
+        length = put_prefix(prefix, data, length);
+    return (ssize_t)length;
+}
+
 void datagram_answer(const struct server *server, int fd, uint8_t *data,
                      size_t length, const struct sockaddr_storage *source,
                      socklen_t source_length, struct server_counters *counters)
 {
-    counters->reads++;
-    counters->bytes_in += length;
-    if (is_refused(server, source, source_length)) {
-        counters->datagrams_refused++;
+    ssize_t n = datagram_reply(server, data, length, DATAGRAM_BYTES_MAX, source,
+                               source_length, counters);
+    if (n < 0)
         return;
-    }
-    server_answer(server, data, length);
-    ssize_t n = sendto(fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL,
-                       (const struct sockaddr *)source, source_length);
-    if (n < 0) {
-        counters->send_errors++;
-        return;
-    }
-    counters->writes++;
-    counters->bytes_out += (size_t)n;
+    datagram_sent(counters,
+                  sendto(fd, data, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL,
+                         (const struct sockaddr *)source, source_length));
 }
 
 void datagram_drain(const struct server *server, int fd, uint8_t *buffer,
@@ -110,11 +137,12 @@ void datagram_drain(const struct server *server, int fd, uint8_t *buffer,
         struct sockaddr_storage source;
         socklen_t length = sizeof source;
         source.ss_family = AF_UNSPEC; /* nobody, unless it is filled in */
-        ssize_t n = recvfrom(fd, buffer, DATAGRAM_BYTES_MAX, MSG_DONTWAIT,
-                             (struct sockaddr *)&source, &length);
+        ssize_t n =
+            recvfrom(fd, buffer, DATAGRAM_BYTES_MAX, MSG_DONTWAIT | MSG_TRUNC,
+                     (struct sockaddr *)&source, &length);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0 || length == 0) /* a socket that is shut down yields zeros */
+        if (n < 0 || datagram_is_end(n, length))
             return;
         datagram_answer(server, fd, buffer, (size_t)n, &source, length,
                         counters);

@@ -4,6 +4,9 @@
  * CVE-2024-2169 for two servers that were made to talk to each other for ever.
  *
  * - A source port below 1024, or the server's own, is refused and counted.
+ * - A reply is no longer than what it answers but for a prefix (five bytes of
+ *   "OK..."), and with one never longer than 65,507 bytes: refused, counted.
+ * - A Unix client without a name cannot be answered: counted as refused.
  * - A datagram to a multicast group or a broadcast address is dropped.
  * - Replies carry a differentiated services code point of their own
  *   (RFC 2474, out of the pool for local use), and a datagram that carries it
@@ -14,6 +17,7 @@
 #define SOCKBENCH_SERVERS_SUPPORT_DATAGRAM_H
 
 #include "servers/server.h"
+#include "servers/support/stop.h"
 
 #include <sys/socket.h>
 
@@ -25,14 +29,47 @@
 /* Marks what fd sends and filters what it receives. 0 or -errno. */
 int datagram_break_loops(int fd, int family);
 
+/* The most that a prefix service answers: UDP carries 65,507 bytes. */
+#define DATAGRAM_PREFIXED_MAX 65502
+
 /*
- * Counts a datagram and sends its reply, unless its source gets none. Never
- * waits: a full send buffer is an error of sending, counted, and the client's
- * loss.
+ * Makes the reply to a datagram where it lies: data has room for capacity
+ * bytes. Counts the datagram, and a refusal; sending and counting that is the
+ * caller's (datagram_sent). The reply's length, or -1: its sender gets none.
+ *
+ * length above capacity says that it was cut (MSG_TRUNC): refused as well.
+ */
+ssize_t datagram_reply(const struct server *server, uint8_t *data,
+                       size_t length, size_t capacity,
+                       const struct sockaddr_storage *source,
+                       socklen_t source_length,
+                       struct server_counters *counters);
+
+/* Counts what came of sending a reply: the bytes sent, or below 0. */
+static inline void datagram_sent(struct server_counters *counters, ssize_t sent)
+{
+    if (sent < 0) {
+        counters->send_errors++;
+        return;
+    }
+    counters->writes++;
+    counters->bytes_out += (size_t)sent;
+}
+
+/*
+ * datagram_reply and sendto, for buffers of DATAGRAM_BYTES_MAX. Never waits: a
+ * full send buffer is an error of sending, counted, and the client's loss.
  */
 void datagram_answer(const struct server *server, int fd, uint8_t *data,
                      size_t length, const struct sockaddr_storage *source,
                      socklen_t source_length, struct server_counters *counters);
+
+/* True for what recvfrom gives on a socket that a stop shut down. An empty
+ * datagram of a Unix client without a name looks the same before. */
+static inline bool datagram_is_end(ssize_t received, socklen_t source_length)
+{
+    return received == 0 && source_length == 0 && stop_requested();
+}
 
 /* After a stop: answers what is queued at the socket, for 1.5 s at most. */
 void datagram_drain(const struct server *server, int fd, uint8_t *buffer,
