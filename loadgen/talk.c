@@ -5,38 +5,26 @@
  *     keyboard --> line --> socket          One loop waits for both, so that a
  *     screen  <-- reply <-- socket          greeting shows before a question.
  */
+#include "loadgen/talk.h"
 #include "loadgen/measure/clock.h"
-#include "loadgen/talk_lines.h"
 #include "servers/cli/log.h"
 #include "servers/cli/options.h"
 #include "servers/cli/units.h"
-#include "servers/wire/address.h"
 
 #include "build_facts.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <poll.h>
-#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define REPLY_MAX 65536
+#define TRIP_MAX (UNITS_TEXT_MAX + 8)
 
-struct talk_options {
-    const char *close_word;
-    uint64_t timeout_ns;
-    bool listen;
-    bool chat;
-    bool once;
-    bool unconnected;
-    bool broadcast;
-    bool no_newline;
-    bool help;
-    bool version;
-};
+volatile sig_atomic_t talk_interrupted;
+sigset_t talk_waiting_mask;
 
 #define AT(member) offsetof(struct talk_options, member)
 
@@ -110,253 +98,196 @@ static const struct option_table table = {
     .count = sizeof rows / sizeof *rows,
 };
 
-struct talk {
-    struct talk_options options;
-    const char *target_text;
-    struct address target;
-    struct address peer; /* datagrams: whom to write to; length 0: nobody yet */
-    bool stream;
-    int fd;
-    struct talk_lines *lines;
-    uint64_t asked_ns; /* when the unanswered line was sent; 0: none waits */
-    bool remarked;     /* its silence has been remarked on */
-    bool sent_all;     /* nothing more will be sent */
-    bool closing;      /* the close word was sent */
-    bool over;
-    int exit_code;
-    unsigned lost;
-};
-
-static int give_up(const struct talk *talk, const char *what, int error)
+static void on_signal(int number)
 {
-    const char *hint = "";
-    if (error == ECONNREFUSED)
-        hint = talk->stream ? " (no server listens there: start it first, and "
-                              "look at the port)"
-                            : " (the host answered that nobody has that port)";
-    else if (error == ENOENT)
-        hint = " (no socket of this name: start the server first)";
-    else if (error == EADDRINUSE)
-        hint = " (another program has this address)";
-    else if (error == EACCES)
-        hint = " (ports below 1024 want privileges; broadcast wants "
-               "--broadcast)";
-    log_line("%s %s: %s%s", what, talk->target_text, strerror(error), hint);
-    return EXIT_FAILED;
+    (void)number;
+    talk_interrupted = 1;
 }
 
-/* ADDRESS is the broadcast address of a network that this host is in. */
-static bool is_own_broadcast(const struct address *address)
+/* Blocked, so that one that comes just before a wait is not slept over. */
+static void catch_signals(void)
 {
-    struct ifaddrs *list = NULL;
-    bool found = false;
-    if (address->u.any.sa_family != AF_INET || getifaddrs(&list) < 0)
-        return false;
-    for (const struct ifaddrs *at = list; at && !found; at = at->ifa_next) {
-        if (!at->ifa_addr || at->ifa_addr->sa_family != AF_INET ||
-            !(at->ifa_flags & IFF_BROADCAST) || !at->ifa_broadaddr)
-            continue;
-        struct sockaddr_in broadcast;
-        memcpy(&broadcast, at->ifa_broadaddr, sizeof broadcast);
-        found = broadcast.sin_addr.s_addr == address->u.in.sin_addr.s_addr;
+    const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    const struct sigaction action = {.sa_handler = on_signal};
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        sigaddset(&blocked, ends[i]);
+        sigaction(ends[i], &action, NULL);
     }
-    freeifaddrs(list);
-    return found;
+    sigprocmask(SIG_BLOCK, &blocked, &talk_waiting_mask);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        sigdelset(&talk_waiting_mask, ends[i]);
+    signal(SIGPIPE, SIG_IGN);
 }
 
-static int check_words(struct talk *talk)
+void talk_tell(struct talk *talk, const char *format, ...)
 {
-    const struct talk_options *o = &talk->options;
-    const char *why = NULL;
-    if (address_parse(talk->target_text, &talk->target, &why) < 0) {
-        log_line("cannot talk to '%s': %s", talk->target_text, why);
-        return EXIT_USAGE;
-    }
-    talk->stream = talk->target.socket_type == SOCK_STREAM;
-    if (talk->stream && (o->unconnected || o->broadcast)) {
-        log_line("--%s: only for datagrams",
-                 o->unconnected ? "unconnected" : "broadcast");
-        return EXIT_USAGE;
-    }
-    if (address_is_multicast_or_broadcast(&talk->target)) {
-        log_line("cannot talk to '%s': multicast, and broadcast to everybody, "
-                 "are refused (a network's own broadcast address is not)",
-                 talk->target_text);
-        return EXIT_USAGE;
-    }
-    if (o->broadcast && !is_own_broadcast(&talk->target)) {
-        log_line("--broadcast '%s': not the broadcast address of a network "
-                 "that this host is in",
-                 talk->target_text);
-        return EXIT_USAGE;
-    }
-    talk->options.chat |= o->listen;
-    return EXIT_PASS;
+    char line[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (talk->lines)
+        talk_lines_step_aside(talk->lines);
+    log_line("%s", line);
+    if (talk->lines)
+        talk_lines_come_back(talk->lines);
 }
 
-/* A Unix datagram socket without a name gets no replies: autobind. */
-static int name_unix_datagram(int fd)
-{
-    struct sockaddr_un none = {.sun_family = AF_UNIX};
-    return bind(fd, (const struct sockaddr *)&none, sizeof none.sun_family);
-}
-
-static int call(struct talk *talk)
-{
-    const struct address *target = &talk->target;
-    bool connected =
-        talk->stream || !(talk->options.unconnected || talk->options.broadcast);
-    int one = 1;
-    talk->peer = *target;
-    if (target->u.any.sa_family == AF_UNIX && !talk->stream &&
-        name_unix_datagram(talk->fd) < 0)
-        return give_up(talk, "cannot bind for", errno);
-    if (talk->options.broadcast &&
-        setsockopt(talk->fd, SOL_SOCKET, SO_BROADCAST, &one, sizeof one) < 0)
-        return give_up(talk, "cannot broadcast to", errno);
-    if (connected && connect(talk->fd, &target->u.any, target->length) < 0)
-        return give_up(talk, "cannot connect to", errno);
-    return EXIT_PASS;
-}
-
-static int await_call(struct talk *talk)
-{
-    const struct address *target = &talk->target;
-    char text[ADDRESS_TEXT_MAX];
-    struct address bound;
-    int one = 1;
-    if (talk->stream)
-        setsockopt(talk->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(talk->fd, &target->u.any, target->length) < 0 ||
-        (talk->stream && listen(talk->fd, 1) < 0))
-        return give_up(talk, "cannot listen on", errno);
-    if (address_of_socket(talk->fd, target->socket_type, &bound) == 0)
-        log_line("waiting at %s", address_format(&bound, text));
-    if (!talk->stream)
-        return EXIT_PASS;
-    struct address from = {.socket_type = SOCK_STREAM, .length = sizeof from.u};
-    int fd = accept4(talk->fd, &from.u.any, &from.length, SOCK_CLOEXEC);
-    if (fd < 0)
-        return errno == EINTR ? EXIT_INTERRUPTED
-                              : give_up(talk, "cannot accept on", errno);
-    close(talk->fd); /* one conversation: a second caller is refused */
-    if (target->u.any.sa_family == AF_UNIX && target->u.un.sun_path[0])
-        unlink(target->u.un.sun_path);
-    talk->fd = fd;
-    log_line("%s has called", address_format(&from, text));
-    return EXIT_PASS;
-}
-
-static int open_socket(struct talk *talk)
-{
-    talk->fd = socket(talk->target.u.any.sa_family,
-                      talk->target.socket_type | SOCK_CLOEXEC, 0);
-    if (talk->fd < 0)
-        return give_up(talk, "cannot open a socket for", errno);
-    return talk->options.listen ? await_call(talk) : call(talk);
-}
-
-/* Nothing more to send: the other side is told by FIN. */
+/* Nothing more to send: the other side of a connection is told by FIN. */
 static void end_sending(struct talk *talk)
 {
     talk->sent_all = true;
-    if (talk->stream)
+    if (talk->stream) {
         shutdown(talk->fd, SHUT_WR);
-    else if (talk->asked_ns == 0)
+        if (talk->heard_ns == 0 && talk->options.chat)
+            talk->heard_ns = clock_now_ns(); /* no reply is waited for */
+    } else if (talk->asked_ns == 0) {
         talk->over = true;
+    }
 }
 
-static int send_bytes(struct talk *talk, const char *data, size_t length)
+static void on_send_error(struct talk *talk, int error)
 {
-    bool addressed =
-        !talk->stream && (talk->options.unconnected ||
-                          talk->options.broadcast || talk->options.listen);
-    do {
-        ssize_t n = addressed ? sendto(talk->fd, data, length, MSG_NOSIGNAL,
-                                       &talk->peer.u.any, talk->peer.length)
-                              : send(talk->fd, data, length, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno;
-        data += n;
-        length -= (size_t)n;
-    } while (length > 0 && talk->stream);
-    return 0;
+    talk->exit_code = talk_give_up(talk, "cannot send to", error);
+    talk->asked_ns = 0;
+    /* What came before a reset is still to be read. */
+    if (talk->stream)
+        talk->sent_all = true;
+    else
+        talk->over = talk->one_answer;
 }
 
+/* Sends what the socket takes of `unsent`; the rest waits for POLLOUT, so that
+ * a server that must be read from first can be. */
+static void send_unsent(struct talk *talk)
+{
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    int error = 0;
+    do {
+        const char *data = talk->unsent + talk->unsent_begin;
+        size_t length = talk->unsent_end - talk->unsent_begin;
+        ssize_t n = talk->addressed
+                        ? sendto(talk->fd, data, length, flags,
+                                 &talk->peer.u.any, talk->peer.length)
+                        : send(talk->fd, data, length, flags);
+        /* POLLOUT does not tell of the socket at the other end of sendto. */
+        if (n < 0 && errno == EAGAIN && !talk->addressed)
+            return;
+        if (n < 0)
+            error = errno;
+        else
+            talk->unsent_begin += (size_t)n;
+    } while (error == 0 && talk->stream &&
+             talk->unsent_begin < talk->unsent_end);
+    free(talk->unsent);
+    talk->unsent = NULL;
+    if (error != 0)
+        on_send_error(talk, error);
+}
+
+/* The word, whatever white space follows it: servers take it so too. */
+static bool is_close_word(const struct talk *talk, const char *line)
+{
+    const char *word = talk->options.close_word;
+    size_t length = word ? strlen(word) : 0;
+    return word && strncmp(line, word, length) == 0 &&
+           line[length + strspn(line + length, " \t\r")] == '\0';
+}
+
+/* Takes line, which is on the heap. */
 static void send_line(struct talk *talk, char *line, size_t length)
 {
-    if (talk->peer.length == 0 && !talk->stream) {
-        log_line("nobody has written yet: whom to answer is not known");
-        return;
-    }
-    bool closing =
-        talk->options.close_word && strcmp(line, talk->options.close_word) == 0;
+    talk->one_answer = talk->options.once || is_close_word(talk, line);
     if (talk->stream && !talk->options.no_newline)
         line[length++] = '\n'; /* over the NUL, which stands there */
-    talk->asked_ns = talk->options.chat ? 0 : clock_now_ns();
-    talk->remarked = false;
-    int error = send_bytes(talk, line, length);
-    if (error != 0) {
-        talk->exit_code = give_up(talk, "cannot send to", error);
-        talk->asked_ns = 0;
-        talk->over = talk->stream || talk->options.once || closing;
+    if (talk->stream && length == 0) {
+        free(line); /* an empty line without its newline is nothing */
         return;
     }
-    talk->closing = closing;
-    if (talk->options.once || closing)
-        end_sending(talk);
+    talk->overlapped |= talk->asked_ns != 0;
+    talk->asked_ns = talk->options.chat ? 0 : clock_now_ns();
+    talk->unsent = line;
+    talk->unsent_begin = 0;
+    talk->unsent_end = length;
+    send_unsent(talk);
+}
+
+/* Control characters of the other side would be obeyed by the terminal: also
+ * U+0080 to U+009F, in UTF-8. */
+static void defuse(char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        bool is_c1 = c == 0xc2 && i + 1 < length &&
+                     (unsigned char)text[i + 1] >= 0x80 &&
+                     (unsigned char)text[i + 1] < 0xa0;
+        if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || is_c1)
+            text[i] = '?';
+    }
 }
 
 static void show(struct talk *talk, const char *data, size_t length,
                  const struct address *from)
 {
-    char line[REPLY_MAX + 512];
+    char line[REPLY_MAX + ADDRESS_TEXT_MAX + TRIP_MAX + 8];
     char trip[UNITS_TEXT_MAX];
     char who[ADDRESS_TEXT_MAX];
     bool decorated = talk_lines_on_terminal(talk->lines);
+    /* A stream into a pipe is passed on byte for byte. */
+    if (!decorated && talk->stream) {
+        talk_lines_print(talk->lines, data, length);
+        return;
+    }
     bool has_newline = length > 0 && data[length - 1] == '\n';
+    size_t shown = length - has_newline;
     int used = 0;
     if (from)
         used = snprintf(line, sizeof line, "[%s] ", address_format(from, who));
-    size_t shown = length - has_newline;
     memcpy(line + used, data, shown);
     used += (int)shown;
-    if (decorated && talk->asked_ns != 0)
+    if (decorated)
+        defuse(line, (size_t)used);
+    if (decorated && talk->asked_ns != 0 && !talk->overlapped)
         used += snprintf(
             line + used, sizeof line - (size_t)used, "   (%s)",
             units_format_duration(clock_now_ns() - talk->asked_ns, trip));
     line[used++] = '\n';
-    /* A stream into a pipe is passed on byte for byte. */
-    if (!decorated && talk->stream)
-        talk_lines_print(talk->lines, data, length);
-    else
-        talk_lines_print(talk->lines, line, (size_t)used);
+    talk_lines_print(talk->lines, line, (size_t)used);
 }
 
 static void on_end_of_stream(struct talk *talk)
 {
+    const char *who = talk->options.listen ? "the caller" : talk->target_text;
     talk->over = true;
-    if (!talk->sent_all && talk_lines_on_terminal(talk->lines))
-        log_line("%s has closed the connection", talk->target_text);
+    if (talk->unsent || (!talk->sent_all && talk_lines_wait(talk->lines))) {
+        talk_tell(talk, "%s has closed before everything was sent", who);
+        talk->exit_code = EXIT_FAILED;
+    } else if (talk->asked_ns != 0) {
+        talk_tell(talk, "%s has closed without an answer to the last line",
+                  who);
+        talk->exit_code = EXIT_FAILED;
+    } else if (!talk->sent_all && talk_lines_on_terminal(talk->lines)) {
+        talk_tell(talk, "%s has closed the connection", who);
+    }
 }
 
 static void on_error(struct talk *talk, int error)
 {
-    if (talk->stream) {
-        talk->over = true;
-        talk->exit_code = EXIT_FAILED;
-        log_line("%s: %s%s", talk->target_text, strerror(error),
-                 error == ECONNRESET
-                     ? " (the server closed with bytes unread, or with "
-                       "SO_LINGER 0, or was killed)"
-                     : "");
+    if (!talk->stream) {
+        talk->exit_code = talk_give_up(talk, "no answer from", error);
+        talk->asked_ns = 0;
+        talk->over = talk->sent_all;
         return;
     }
-    talk->exit_code = give_up(talk, "no answer from", error);
-    talk->asked_ns = 0;
-    talk->over = talk->sent_all;
+    talk->over = true;
+    talk->exit_code = EXIT_FAILED;
+    talk_tell(talk, "%s: %s%s", talk->target_text, strerror(error),
+              error == ECONNRESET
+                  ? " (the other side closed with bytes unread or with "
+                    "SO_LINGER 0, or was killed)"
+                  : "");
 }
 
 static void on_socket(struct talk *talk)
@@ -376,13 +307,12 @@ static void on_socket(struct talk *talk)
         on_end_of_stream(talk);
         return;
     }
-    bool tell_who =
-        !talk->stream && (talk->options.unconnected ||
-                          talk->options.broadcast || talk->options.listen);
-    show(talk, data, (size_t)n, tell_who ? &from : NULL);
+    show(talk, data, (size_t)n, talk->addressed ? &from : NULL);
     if (talk->options.listen && !talk->stream)
         talk->peer = from;
     talk->asked_ns = 0;
+    talk->heard_ns = clock_now_ns();
+    talk->remarked = false;
     if (!talk->stream && talk->sent_all)
         talk->over = true;
 }
@@ -392,91 +322,149 @@ static void on_silence(struct talk *talk)
     char time[UNITS_TEXT_MAX];
     units_format_duration(talk->options.timeout_ns, time);
     talk->remarked = true;
-    if (talk->stream) {
-        log_line("no reply within %s: the connection stands, so the server may "
-                 "be busy with somebody else; still waiting",
-                 time);
-        return;
+    if (talk->stream && talk->asked_ns == 0) {
+        talk_tell(talk, "%s keeps the connection; leaving after %s of silence",
+                  talk->target_text, time);
+        talk->over = true;
+    } else if (talk->stream) {
+        talk_tell(talk,
+                  "no reply within %s: the connection stands, so the server "
+                  "may be busy with somebody else, or not answer lines "
+                  "(--chat); still waiting",
+                  time);
+    } else {
+        talk_tell(talk,
+                  "no reply within %s: the datagram or its reply was lost, or "
+                  "nobody serves %s; UDP does not tell which, and sends "
+                  "nothing again",
+                  time, talk->target_text);
+        talk->lost++;
+        talk->asked_ns = 0;
+        talk->remarked = false;
+        talk->over = talk->sent_all;
     }
-    log_line("no reply within %s: the datagram or its reply was lost, or "
-             "nobody serves %s; UDP does not tell which, and sends nothing "
-             "again",
-             time, talk->target_text);
-    talk->lost++;
-    talk->asked_ns = 0;
-    talk->over = talk->sent_all;
+}
+
+/* When the silence is to be remarked on, or 0. */
+static uint64_t patience_ends_ns(const struct talk *talk)
+{
+    uint64_t timeout_ns = talk->options.timeout_ns;
+    if (talk->remarked)
+        return 0;
+    if (talk->asked_ns != 0)
+        return talk->asked_ns + timeout_ns;
+    /* One answer was wanted and came, but the server does not close. */
+    if (talk->stream && talk->one_answer && talk->sent_all &&
+        talk->heard_ns != 0)
+        return talk->heard_ns + timeout_ns;
+    return 0;
+}
+
+/* Lines go out one at a time, or the round trips would mean nothing; after a
+ * remark on the silence, a stream's go out as they come. */
+static bool may_send(const struct talk *talk)
+{
+    return !talk->sent_all && !talk->over && !talk->unsent &&
+           !talk->one_answer && (talk->asked_ns == 0 || talk->remarked);
 }
 
 static void take_lines(struct talk *talk)
 {
-    /* One question at a time, or its round trip means nothing. */
-    while (!talk->sent_all && !talk->over && talk->asked_ns == 0) {
-        size_t length;
-        char *line = talk_lines_next(talk->lines, &length);
-        if (!line)
-            break;
+    size_t length;
+    char *line;
+    /* Whom to write to is known when the first datagram has come. */
+    bool nobody = !talk->stream && talk->peer.length == 0;
+    while (may_send(talk) && !nobody &&
+           (line = talk_lines_next(talk->lines, &length)) != NULL)
         send_line(talk, line, length);
-        free(line);
+    if (nobody && talk_lines_wait(talk->lines) && !talk->remarked) {
+        talk->remarked = true;
+        talk_tell(talk, "nobody has written yet, so whom to write to is not "
+                        "known: kept until somebody does");
     }
-    if (!talk->sent_all && !talk->over && talk->asked_ns == 0 &&
-        talk_lines_ended(talk->lines))
+    if (talk->sent_all || talk->over || talk->unsent)
+        return;
+    if (talk->one_answer || talk_lines_ended(talk->lines))
         end_sending(talk);
 }
 
-static int patience_ms(const struct talk *talk)
+static int wait_for_change(struct talk *talk, struct pollfd fds[2])
 {
-    if (talk->asked_ns == 0 || talk->remarked)
-        return -1;
-    uint64_t waited = clock_now_ns() - talk->asked_ns;
-    if (waited >= talk->options.timeout_ns)
-        return 0;
-    return (int)((talk->options.timeout_ns - waited) / NS_PER_MS) + 1;
+    uint64_t until_ns = patience_ends_ns(talk);
+    uint64_t now_ns = clock_now_ns();
+    uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
+    struct timespec left = {.tv_sec = (time_t)(left_ns / NS_PER_S),
+                            .tv_nsec = (long)(left_ns % NS_PER_S)};
+    bool reading = !talk->sent_all && talk_lines_hungry(talk->lines);
+    fds[0] = (struct pollfd){
+        .fd = talk->fd,
+        .events = (short)(POLLIN | (talk->unsent ? POLLOUT : 0))};
+    fds[1] =
+        (struct pollfd){.fd = reading ? STDIN_FILENO : -1, .events = POLLIN};
+    if (ppoll(fds, 2, until_ns ? &left : NULL, &talk_waiting_mask) < 0)
+        return -errno;
+    return 0;
 }
 
 static void converse(struct talk *talk)
 {
+    struct pollfd fds[2];
+    take_lines(talk);
     while (!talk->over) {
-        bool reading = !talk->sent_all && !talk_lines_ended(talk->lines);
-        struct pollfd fds[2] = {
-            {.fd = talk->fd, .events = POLLIN},
-            {.fd = reading ? STDIN_FILENO : -1, .events = POLLIN}};
-        if (poll(fds, 2, patience_ms(talk)) < 0) {
-            if (errno == EINTR)
-                continue;
+        int r = wait_for_change(talk, fds);
+        if (r < 0 && r != -EINTR) {
             talk->exit_code = EXIT_FAILED;
-            log_line("cannot wait: %s", strerror(errno));
+            talk_tell(talk, "cannot wait: %s", strerror(-r));
             return;
         }
-        if (fds[0].revents)
+        if (talk_interrupted) {
+            talk->exit_code = EXIT_INTERRUPTED;
+            return;
+        }
+        if (r < 0)
+            continue;
+        if (talk->unsent && (fds[0].revents & POLLOUT))
+            send_unsent(talk);
+        if (fds[0].revents & ~POLLOUT)
             on_socket(talk);
         if (fds[1].revents)
             talk_lines_read(talk->lines);
-        if (!talk->over && patience_ms(talk) == 0)
+        uint64_t until_ns = patience_ends_ns(talk);
+        if (!talk->over && until_ns != 0 && clock_now_ns() >= until_ns)
             on_silence(talk);
         take_lines(talk);
+        talk->over |= ferror(stdout) != 0;
     }
 }
 
 static int talk_to(struct talk *talk)
 {
-    int code = check_words(talk);
+    int code = talk_check(talk);
     if (code == EXIT_PASS)
-        code = open_socket(talk);
+        code = talk_open(talk);
     if (code != EXIT_PASS)
         return code;
     talk->lines = talk_lines_new("> ");
-    if (!talk->lines)
-        return EXIT_FAILED;
-    take_lines(talk);
-    converse(talk);
-    talk_lines_free(talk->lines);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        log_line("cannot write to stdout: %s", strerror(errno));
+    if (!talk->lines) {
+        log_line("cannot read lines: %s", strerror(ENOMEM));
         return EXIT_FAILED;
     }
-    return talk->exit_code != EXIT_PASS ? talk->exit_code
-           : talk->lost > 0             ? EXIT_FAILED
-                                        : EXIT_PASS;
+    converse(talk);
+    const char *why = talk_lines_failure(talk->lines);
+    talk_lines_free(talk->lines);
+    talk->lines = NULL;
+    free(talk->unsent);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        log_line("cannot write to standard output");
+        return EXIT_FAILED;
+    }
+    if (why) {
+        log_line("cannot read standard input: %s", why);
+        return EXIT_FAILED;
+    }
+    if (talk->exit_code != EXIT_PASS)
+        return talk->exit_code;
+    return talk->lost > 0 ? EXIT_FAILED : EXIT_PASS;
 }
 
 int main(int argc, char **argv)
@@ -486,7 +474,7 @@ int main(int argc, char **argv)
     int operands;
     int code = EXIT_USAGE;
     log_open(argv[0]);
-    signal(SIGPIPE, SIG_IGN);
+    catch_signals();
     options_defaults(&table, &talk.options);
     if (options_parse(&table, argc, argv, &talk.options, &operands, &error) <
         0) {
@@ -504,7 +492,6 @@ int main(int argc, char **argv)
         talk.target_text = argv[operands];
         code = talk_to(&talk);
     }
-    if (talk.fd >= 0)
-        close(talk.fd);
+    talk_close(&talk);
     return code;
 }

@@ -11,28 +11,51 @@
 #include <editline/readline.h>
 #endif
 
+/* More than anybody types; what a pipe holds without newlines is bounded. */
+#define LINE_MAX_BYTES ((size_t)16 << 20)
+
 struct talk_lines {
     const char *prompt;
+    const char *failure;
     bool on_terminal;
     bool at_end;
     char *text; /* what has been read and not been taken */
-    size_t used;
+    size_t begin, end;
     size_t size;
 };
 
-static bool append(struct talk_lines *lines, const char *text, size_t length)
+static void fail(struct talk_lines *lines, const char *why)
 {
-    if (lines->used + length > lines->size) {
-        size_t size = 2 * (lines->used + length) + 256;
+    lines->failure = why;
+    lines->at_end = true;
+    lines->begin = lines->end = 0; /* half a line is no line */
+}
+
+static void append(struct talk_lines *lines, const char *text, size_t length)
+{
+    size_t held = lines->end - lines->begin;
+    if (held + length > LINE_MAX_BYTES) {
+        fail(lines, "a line is longer than 16 MiB");
+        return;
+    }
+    if (lines->end + length > lines->size) {
+        /* Room is made at the front first, then by growing. */
+        memmove(lines->text, lines->text + lines->begin, held);
+        lines->begin = 0;
+        lines->end = held;
+    }
+    if (held + length > lines->size) {
+        size_t size = 2 * (held + length) + 256;
         char *grown = realloc(lines->text, size);
-        if (!grown)
-            return false;
+        if (!grown) {
+            fail(lines, "out of memory");
+            return;
+        }
         lines->text = grown;
         lines->size = size;
     }
-    memcpy(lines->text + lines->used, text, length);
-    lines->used += length;
-    return true;
+    memcpy(lines->text + lines->end, text, length);
+    lines->end += length;
 }
 
 #if HAVE_LIBEDIT
@@ -48,23 +71,11 @@ static void on_line(char *line)
     }
     if (*line)
         add_history(line);
-    if (!append(terminal, line, strlen(line)) || !append(terminal, "\n", 1))
-        terminal->at_end = true;
+    append(terminal, line, strlen(line));
+    append(terminal, "\n", 1);
     free(line);
 }
 #endif
-
-static void show_prompt(const struct talk_lines *lines)
-{
-    if (!lines->on_terminal || lines->at_end)
-        return;
-#if HAVE_LIBEDIT
-    rl_forced_update_display();
-#else
-    fputs(lines->prompt, stdout);
-    fflush(stdout);
-#endif
-}
 
 struct talk_lines *talk_lines_new(const char *prompt)
 {
@@ -76,10 +87,11 @@ struct talk_lines *talk_lines_new(const char *prompt)
 #if HAVE_LIBEDIT
     if (lines->on_terminal) {
         terminal = lines;
+        rl_catch_signals = 0; /* they are the loop's */
         rl_callback_handler_install(prompt, on_line);
     }
 #else
-    show_prompt(lines);
+    talk_lines_come_back(lines);
 #endif
     return lines;
 }
@@ -111,40 +123,85 @@ void talk_lines_read(struct talk_lines *lines)
 #endif
     char part[65536];
     ssize_t n = read(STDIN_FILENO, part, sizeof part);
-    if (n < 0 && errno == EINTR)
-        return;
-    if (n <= 0 || !append(lines, part, (size_t)n))
+    if (n < 0 && errno != EINTR && errno != EAGAIN)
+        fail(lines, strerror(errno));
+    else if (n == 0)
         lines->at_end = true;
+    else if (n > 0)
+        append(lines, part, (size_t)n);
+}
+
+static const char *next_newline(const struct talk_lines *lines)
+{
+    if (lines->begin == lines->end)
+        return NULL;
+    return memchr(lines->text + lines->begin, '\n', lines->end - lines->begin);
 }
 
 char *talk_lines_next(struct talk_lines *lines, size_t *ret_length)
 {
-    char *newline = lines->used ? memchr(lines->text, '\n', lines->used) : NULL;
-    size_t length = newline ? (size_t)(newline - lines->text) : lines->used;
-    if (!newline && (!lines->at_end || lines->used == 0))
+    const char *newline = next_newline(lines);
+    if (!newline && !(lines->at_end && lines->begin < lines->end))
         return NULL;
+    const char *begin = lines->text + lines->begin;
+    size_t length =
+        newline ? (size_t)(newline - begin) : lines->end - lines->begin;
     char *line = malloc(length + 1);
-    if (!line)
+    if (!line) {
+        fail(lines, "out of memory");
         return NULL;
-    memcpy(line, lines->text, length);
+    }
+    memcpy(line, begin, length);
     line[length] = '\0';
-    size_t taken = length + (newline != NULL);
-    lines->used -= taken;
-    memmove(lines->text, lines->text + taken, lines->used);
+    lines->begin += length + (newline != NULL);
     *ret_length = length;
     return line;
 }
 
+bool talk_lines_wait(const struct talk_lines *lines)
+{
+    return lines->begin < lines->end;
+}
+
 bool talk_lines_ended(const struct talk_lines *lines)
 {
-    return lines->at_end && lines->used == 0;
+    return lines->at_end && lines->begin == lines->end;
+}
+
+bool talk_lines_hungry(const struct talk_lines *lines)
+{
+    return !lines->at_end && (lines->on_terminal || !next_newline(lines));
+}
+
+const char *talk_lines_failure(const struct talk_lines *lines)
+{
+    return lines->failure;
+}
+
+void talk_lines_step_aside(struct talk_lines *lines)
+{
+    if (!lines->on_terminal || lines->at_end)
+        return;
+    fputs("\r\033[K", stdout);
+    fflush(stdout);
+}
+
+void talk_lines_come_back(struct talk_lines *lines)
+{
+    if (!lines->on_terminal || lines->at_end)
+        return;
+#if HAVE_LIBEDIT
+    rl_forced_update_display();
+#else
+    fputs(lines->prompt, stdout);
+    fflush(stdout);
+#endif
 }
 
 void talk_lines_print(struct talk_lines *lines, const char *text, size_t length)
 {
-    if (lines->on_terminal && !lines->at_end)
-        fputs("\r\033[K", stdout); /* the prompt, which stands on this line */
+    talk_lines_step_aside(lines);
     fwrite(text, 1, length, stdout);
     fflush(stdout);
-    show_prompt(lines);
+    talk_lines_come_back(lines);
 }
