@@ -43,8 +43,15 @@ void server_models_print_json(FILE *out);
 
 /* The pages. */
 int tcp_iterative_run(struct server *server);
+int tcp_fork_run(struct server *server);
+int tcp_prefork_run(struct server *server);
 int tcp_thread_run(struct server *server);
+int tcp_pool_run(struct server *server);
+int tcp_select_run(struct server *server);
+int tcp_poll_run(struct server *server);
 int tcp_epoll_run(struct server *server);
+int tcp_epoll_et_run(struct server *server);
+int tcp_epoll_workers_run(struct server *server);
 int tcp_uring_multishot_run(struct server *server);
 int udp_iterative_run(struct server *server);
 int udp_epoll_run(struct server *server);

@@ -11,7 +11,7 @@
  * backlog, connected and unanswered, for as long as that client likes to stay;
  * one that falls silent holds all of them up until the idle timeout.
  *
- * Compare with tcp_thread.c, where the one that waits is a thread of its own.
+ * Compare with tcp_fork.c, where the one that waits is a process of its own.
  */
 #include "servers/server.h"
 #include "servers/support/accept.h"

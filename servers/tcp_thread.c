@@ -11,7 +11,8 @@
  * some 20 us, and every request two switches of context when CPUs are shared;
  * a thousand are the limit here.
  *
- * Compare with tcp_epoll.c, where one thread has all the clients.
+ * Compare with tcp_fork.c, where a client cannot harm the others, and with
+ * tcp_select.c, where one thread has all the clients.
  */
 #include "servers/server.h"
 #include "servers/support/accept.h"
@@ -23,8 +24,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static void serve_one(struct server *server, int fd)
+static void serve_one(void *context, int fd)
 {
+    struct server *server = context;
     struct server_counters counters = {0};
     uint8_t *buffer = malloc(server->options->buffer_bytes);
     if (buffer)

@@ -91,6 +91,20 @@ void stop_close(void)
     listener_count = 0;
 }
 
+static void on_stop_of_child(int number)
+{
+    (void)number;
+    atomic_store(&stop_flag, 1);
+}
+
+void stop_open_child(void)
+{
+    listener_count = 0;
+    poke_timer_made = false; /* timers are not inherited */
+    handle(SIGINT, SIG_IGN);
+    handle(SIGTERM, on_stop_of_child);
+}
+
 int stop_event_fd(void)
 {
     return event_fd;

@@ -30,6 +30,13 @@ static inline bool stop_requested(void)
     return atomic_load_explicit(&stop_flag, memory_order_relaxed) != 0;
 }
 
+/*
+ * In a child: SIGTERM, as often as it comes, sets the flag and interrupts what
+ * blocks. It ends nothing at once and shuts nothing down, for the listening
+ * socket is the parent's too; Ctrl-C is for the parent, which passes it on.
+ */
+void stop_open_child(void);
+
 /* Readable once a stop was asked for, and never read. */
 int stop_event_fd(void);
 

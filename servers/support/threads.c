@@ -16,11 +16,11 @@ struct thread_client {
     int fd;
 };
 
-void threads_init(struct threads *threads, struct server *server,
-                  void (*serve)(struct server *server, int fd))
+void threads_init(struct threads *threads, void *context,
+                  void (*serve)(void *context, int fd))
 {
     pthread_condattr_t monotonic;
-    threads->server = server;
+    threads->context = context;
     threads->serve = serve;
     threads->first = NULL;
     threads->count = 0;
@@ -36,7 +36,7 @@ static void *run(void *argument)
     struct thread_client *client = argument;
     struct threads *threads = client->threads;
 
-    threads->serve(threads->server, client->fd);
+    threads->serve(threads->context, client->fd);
 
     pthread_mutex_lock(&threads->lock);
     *client->link = client->next;

@@ -7,17 +7,17 @@
 struct thread_client;
 
 struct threads {
-    struct server *server;
-    void (*serve)(struct server *server, int fd);
+    void *context;
+    void (*serve)(void *context, int fd);
     pthread_mutex_t lock;
     pthread_cond_t all_gone;
     struct thread_client *first; /* those that run */
     uint64_t count;
 };
 
-/* serve is called in each new thread and closes fd. */
-void threads_init(struct threads *threads, struct server *server,
-                  void (*serve)(struct server *server, int fd));
+/* serve is called in each new thread with context, and closes fd. */
+void threads_init(struct threads *threads, void *context,
+                  void (*serve)(void *context, int fd));
 
 /* Starts a thread that owns fd. 0 or -errno, fd untouched then. */
 int threads_start(struct threads *threads, int fd);

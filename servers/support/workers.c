@@ -15,6 +15,7 @@ struct workers {
     pthread_cond_t changed;
     unsigned ready;
     int error; /* the first one */
+    atomic_uint_fast64_t clients_now;
     struct worker *all;
     pthread_t *threads;
 };
@@ -90,6 +91,7 @@ int workers_run(struct server *server, int (*run)(struct worker *worker))
             .index = i,
             .listen_fd = server->listen_fds[i % server->listen_count],
             .max_clients = (server->max_clients + count - 1) / count,
+            .clients_now = &workers.clients_now,
         };
     }
     const unsigned started = start_threads(&workers);

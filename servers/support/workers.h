@@ -4,14 +4,17 @@
 
 #include "servers/server.h"
 
+#include <stdatomic.h>
+
 struct workers;
 
 struct worker {
     struct workers *workers;
     struct server *server;
     unsigned index;
-    int listen_fd;        /* its own, or everybody's */
-    uint64_t max_clients; /* its share */
+    int listen_fd;                     /* its own, or everybody's */
+    uint64_t max_clients;              /* its share */
+    atomic_uint_fast64_t *clients_now; /* of all workers */
 };
 
 /*
