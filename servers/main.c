@@ -127,9 +127,17 @@ static int choose_service(struct server *server)
     if (server->service->greeting && !is_stream)
         return usage("service greeting does not apply to datagrams: they have "
                      "no connection");
-    if (is_stream && (server->service->greeting || server->service->prefix ||
-                      !server->service->replies)) {
-        log_line("service %s is not served on streams", server->service->name);
+    if (!is_stream && options->one_request)
+        return usage("--one-request does not apply to datagrams: they have no "
+                     "connection to close");
+    if (!is_stream && options->close_word)
+        return usage("--close-word does not apply to datagrams: they have no "
+                     "connection to close");
+    if (is_stream && server->service->prefix &&
+        options->buffer_bytes < service_reply_max(1)) {
+        log_line("--buffer '%" PRIu64 "': service %s takes %zu bytes at least",
+                 options->buffer_bytes, server->service->name,
+                 service_reply_max(1));
         return EXIT_USAGE;
     }
     return EXIT_PASS;
@@ -275,7 +283,14 @@ static int serve(const struct server_options *options)
                  strerrordesc_np(-r));
         return EXIT_FAILED;
     }
-    return run(&server);
+    r = server_prepare(&server);
+    if (r < 0) {
+        log_line("no memory to count in: %s", strerrordesc_np(-r));
+        return EXIT_FAILED;
+    }
+    code = run(&server);
+    server_done(&server);
+    return code;
 }
 
 int main(int argc, char **argv)

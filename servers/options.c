@@ -35,14 +35,31 @@ static const char *check_work(const char *text)
     return work_parse(text, &work);
 }
 
+static const char *check_close_word(const char *text)
+{
+    const size_t length = strlen(text);
+    if (length == 0 || length > CLOSE_WORD_MAX)
+        return "a word of 1 to 64 bytes";
+    if (strchr(text, '\n') || strchr(" \t\v\f\r", text[length - 1]))
+        return "no newline in it and no white space at its end";
+    return NULL;
+}
+
 static const struct option_spec options[] = {
     {"model", 'm', OPTION_TEXT, AT(model), "NAME", NULL,
      "how clients are served (see --list)", 0, 0, NULL, NULL},
     {"listen", 'l', OPTION_TEXT, AT(listen), "ADDRESS", "tcp://127.0.0.1:7000",
      "where to serve; port 0: a free one", 0, 0, NULL, NULL},
     {"service", 's', OPTION_TEXT, AT(service), "NAME", NULL,
-     "echo or upper (default: echo on streams, upper on datagrams)", 0, 0, NULL,
-     NULL},
+     "echo, upper, ok, greeting or discard (default: echo, or upper on "
+     "datagrams)",
+     0, 0, NULL, NULL},
+    {"one-request", 0, OPTION_FLAG, AT(one_request), NULL, NULL,
+     "streams: answer what comes first, then close", 0, 0, NULL, NULL},
+    {"close-word", 0, OPTION_TEXT, AT(close_word), "WORD", NULL,
+     "streams: answer this message, then close", 0, 0, NULL, check_close_word},
+    {"exit-after", 0, OPTION_COUNT, AT(exit_after), "N", NULL,
+     "end after so many clients or datagrams were served", 1, 0, NULL, NULL},
     {"workers", 0, OPTION_COUNT, AT(workers), "N", NULL,
      "event loops, for the models that take a number (default 1)", 1, 256, NULL,
      NULL},
@@ -85,7 +102,8 @@ static const struct option_spec options[] = {
      "for experiments: io_uring receive buffers, a power of two", 1, 32768,
      NULL, NULL},
     {"verbose", 'v', OPTION_FLAG, AT(verbose), NULL, NULL,
-     "a line on stderr for each client, at most 20 a second", 0, 0, NULL, NULL},
+     "who came and left, what was received and sent; at most 20 lines/s", 0, 0,
+     NULL, NULL},
     {"list", 0, OPTION_FLAG, AT(list), NULL, NULL,
      "list the models and whether they can run here", 0, 0, NULL, NULL},
     {"json", 'J', OPTION_FLAG, AT(json), NULL, NULL, "with --list: as JSON", 0,
@@ -98,7 +116,8 @@ static const struct option_spec options[] = {
 
 const struct option_table server_option_table = {
     .usage = "--model NAME [--listen ADDRESS] [options]",
-    .summary = "Serves echo or upper on one socket, in the concurrency model "
+    .summary = "Serves echo or another service on one socket, in the "
+               "concurrency model "
                "of your choice.\nSays \"ready ADDRESS\" on standard output "
                "when it does.",
     .closing =

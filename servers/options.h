@@ -28,6 +28,9 @@ struct server_options {
     uint64_t io_timeout_ns;
     uint64_t ready_fd;
     uint64_t counters_fd;
+    bool one_request;
+    uint64_t exit_after;
+    const char *close_word; /* NULL: none */
     bool verbose;
     bool list;
     bool json;
@@ -51,6 +54,8 @@ struct work {
     enum work_kind kind;
     uint64_t duration_ns;
 };
+
+#define CLOSE_WORD_MAX 64
 
 /* "sleep:10ms" or "spin:20us". NULL, or why text is not such work. */
 const char *work_parse(const char *text, struct work *ret_work);

@@ -11,9 +11,11 @@
 #include "servers/wire/service.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /*
  * What was done, counted by each loop or thread for itself and added up when
@@ -48,6 +50,13 @@ struct server {
     unsigned listen_count;
     int listen_fd; /* the first, and most often the only one */
 
+    /* What is received is answered by the transform and nothing else. */
+    bool is_plain;
+    size_t read_bytes; /* received at once on a stream, so that the reply fits
+                          into a buffer of the options */
+    pid_t pid;         /* of the process that was started, for its children */
+    atomic_uint_fast64_t *served; /* NULL without --exit-after */
+
     pthread_mutex_t lock; /* over counters */
     struct server_counters counters;
 };
@@ -62,6 +71,21 @@ int server_ready(struct server *server, const char *granted);
 /* Adds one loop's counters to the server's. */
 void server_count(struct server *server,
                   const struct server_counters *counters);
+
+/* Fills in is_plain and what follows it, up to served. 0 or -errno;
+ * server_done takes half of it. */
+int server_prepare(struct server *server);
+void server_done(struct server *server);
+
+/*
+ * For --exit-after: one more client is gone, or one more datagram is to be
+ * answered. False when there were enough before; the last one asks for the
+ * stop. From any thread or child.
+ */
+bool server_one_more(const struct server *server);
+
+/* No more datagrams are answered. */
+bool server_served_all(const struct server *server);
 
 /* Sleeps or spins as --work asks. */
 void server_work(const struct work *work);

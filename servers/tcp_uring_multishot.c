@@ -89,7 +89,8 @@ static void settle(struct ring_loop *loop, struct ring_client *client)
     if (alive && !enough && !client->receiving && !client->ended &&
         !client->waiting)
         receive(loop, client, false);
-    if (alive && loop->finishing && !client->finishing && !client->first) {
+    if (alive && (loop->finishing || client->parting) && !client->finishing &&
+        !client->first) {
         shutdown(client->fd, SHUT_WR);
         client->finishing = true;
     }
@@ -110,25 +111,22 @@ static void on_receive(struct ring_loop *loop, struct ring_client *client,
         client->receiving = client->pausing = false;
 
     if (cqe->res > 0 && data) {
-        client->tick = loop->tick;
+        if (!client->finishing)
+            client->tick = loop->tick;
         loop->counters.reads++;
         loop->counters.bytes_in += (uint32_t)cqe->res;
-        if (client->failed || client->finishing) {
-            ring_release(&loop->ring, buffer);
-        } else {
-            server_answer(loop->server, data, (uint32_t)cqe->res);
-            if (!ring_client_queue(&loop->clients, client, data,
-                                   (uint32_t)cqe->res, buffer))
-                fail(loop, client);
-        }
+        if (!ring_client_answer(&loop->clients, client, data,
+                                (uint32_t)cqe->res, buffer))
+            fail(loop, client);
     } else {
         if (has_buffer)
             ring_release(&loop->ring, buffer);
+        bool well = cqe->res == -ECANCELED || cqe->res == -EINTR;
         if (cqe->res == 0)
-            client->ended = true;
+            well = ring_client_end(&loop->clients, client);
         else if (cqe->res == -ENOBUFS)
             ring_clients_wait(&loop->clients, client);
-        else if (cqe->res != -ECANCELED && cqe->res != -EINTR)
+        if (!well && cqe->res != -ENOBUFS)
             fail(loop, client);
     }
     settle(loop, client);
@@ -192,6 +190,9 @@ static void on_completion(struct ring_loop *loop,
         client = ring_clients_add(&loop->clients, fd);
         client->tick = loop->tick;
         receive(loop, client, true);
+        if (!ring_client_greet(&loop->clients, client))
+            fail(loop, client);
+        settle(loop, client);
         break;
     default:
         if (ring_loop_event(loop, operation))

@@ -2,6 +2,7 @@
 
 #include "servers/cli/log.h"
 #include "servers/support/stop.h"
+#include "servers/support/tell.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,17 +12,6 @@
 #include <unistd.h>
 
 #define LINES_PER_S 1
-#define VERBOSE_LINES_PER_S 20
-
-static void tell_arrival(const struct server *server, int fd)
-{
-    struct address peer = {.socket_type = server->address.socket_type,
-                           .length = sizeof peer.u};
-    char text[ADDRESS_TEXT_MAX];
-    if (getpeername(fd, &peer.u.any, &peer.length) == 0)
-        log_limited(VERBOSE_LINES_PER_S, "client %s on descriptor %d",
-                    address_format(&peer, text), fd);
-}
 
 static int judge_error(int error, struct server_counters *counters)
 {
@@ -57,7 +47,7 @@ int accept_judge(const struct server *server, int result,
     if (result < 0)
         return judge_error(-result, counters);
     if (server->options->verbose)
-        tell_arrival(server, result);
+        tell_client(server, result, "connected");
     return result;
 }
 

@@ -6,8 +6,9 @@
 
 /*
  * Answers the client on fd until it has sent its FIN and got everything back,
- * or fails, or a timeout or a stop ends it. buffer holds buffer_bytes of the
- * options. Closing fd is the caller's.
+ * or fails, or a timeout, a stop or the service ends it. buffer holds
+ * buffer_bytes of the options. Closing fd is the caller's, at once: the client
+ * counts as gone.
  */
 void blocking_serve(const struct server *server, int fd, uint8_t *buffer,
                     struct server_counters *counters);

@@ -80,37 +80,6 @@ static void leave(struct clients *clients, int fd)
         atomic_fetch_sub(clients->shared_count, 1);
 }
 
-int clients_accept(struct clients *clients, int listen_fd,
-                   struct client **ret_client)
-{
-    int fd;
-    do {
-        fd = accept_client(clients->server, listen_fd, SOCK_NONBLOCK,
-                           &clients->counters);
-        if (fd == -ECANCELED)
-            return -EAGAIN;
-        if (fd < 0)
-            return fd;
-    } while (!enter(clients, fd));
-    struct client *client = add(clients, fd);
-    if (!client) {
-        leave(clients, fd);
-        return -EMFILE; /* memory is short: the same rest helps */
-    }
-    *ret_client = client;
-    return 0;
-}
-
-void clients_remove(struct clients *clients, struct client *client)
-{
-    struct client *last = clients->all[--clients->count];
-    clients->all[client->index] = last;
-    last->index = client->index;
-    leave(clients, client->fd);
-    free(client->rest);
-    free(client);
-}
-
 /* How much of it the client took now; -1 when it is gone. */
 static ssize_t offer(struct clients *clients, struct client *client,
                      const uint8_t *data, size_t length)
@@ -142,6 +111,38 @@ static enum client_state keep_rest(struct client *client, const uint8_t *data,
     return CLIENT_WAITS;
 }
 
+/* Our FIN, where it is time for it: everything is sent. */
+static void part(const struct clients *clients, struct client *client)
+{
+    if (client->finishing || !(client->parting || clients->finishing))
+        return;
+    shutdown(client->fd, SHUT_WR);
+    client->finishing = true;
+}
+
+/* Sends a reply, and keeps what is not taken. */
+static enum client_state say(struct clients *clients, struct client *client,
+                             const uint8_t *data, size_t length)
+{
+    ssize_t n = length > 0 ? offer(clients, client, data, length) : 0;
+    if (n < 0)
+        return CLIENT_DONE;
+    if ((size_t)n < length)
+        return keep_rest(client, data + n, length - (size_t)n);
+    part(clients, client);
+    return CLIENT_READY;
+}
+
+/* False when the client does not even take that. */
+static bool greet(struct clients *clients, struct client *client)
+{
+    struct answer_reply reply;
+    answer_connected(clients->server, client->fd, &reply);
+    client->parting = reply.finish;
+    return !reply.finish ||
+           say(clients, client, reply.data, reply.length) == CLIENT_READY;
+}
+
 /* CLIENT_READY when nothing is left over. */
 static enum client_state send_rest(struct clients *clients,
                                    struct client *client)
@@ -155,49 +156,99 @@ static enum client_state send_rest(struct clients *clients,
         return CLIENT_WAITS;
     free(client->rest);
     client->rest = NULL;
-    if (clients->finishing) {
-        shutdown(client->fd, SHUT_WR);
-        client->finishing = true;
+    part(clients, client);
+    return client->ended ? CLIENT_DONE : CLIENT_READY;
+}
+
+int clients_accept(struct clients *clients, int listen_fd,
+                   struct client **ret_client)
+{
+    for (;;) {
+        int fd = accept_client(clients->server, listen_fd, SOCK_NONBLOCK,
+                               &clients->counters);
+        if (fd == -ECANCELED)
+            return -EAGAIN;
+        if (fd < 0)
+            return fd;
+        if (!enter(clients, fd))
+            continue;
+        struct client *client = add(clients, fd);
+        if (!client) {
+            leave(clients, fd);
+            return -EMFILE; /* memory is short: the same rest helps */
+        }
+        if (greet(clients, client)) {
+            *ret_client = client;
+            return 0;
+        }
+        clients_remove(clients, client);
     }
-    return CLIENT_READY;
+}
+
+void clients_remove(struct clients *clients, struct client *client)
+{
+    struct client *last = clients->all[--clients->count];
+    clients->all[client->index] = last;
+    last->index = client->index;
+    answer_gone(clients->server, client->fd);
+    leave(clients, client->fd);
+    free(client->rest);
+    free(client);
 }
 
 static enum client_state answer(struct clients *clients, struct client *client,
-                                size_t length)
+                                uint8_t *data, size_t length)
 {
-    uint8_t *buffer = clients->buffer;
+    const struct server *server = clients->server;
+    struct answer_reply reply;
     clients->counters.reads++;
     clients->counters.bytes_in += length;
     if (client->finishing)
         return CLIENT_READY;
-    server_answer(clients->server, buffer, length);
-    ssize_t n = offer(clients, client, buffer, length);
-    if (n < 0)
+    if (server->is_plain) {
+        server_answer(server, data, length);
+        return say(clients, client, data, length);
+    }
+    answer_received(server, &client->answer, client->fd, data, length,
+                    clients->buffer, &reply);
+    client->parting = reply.finish;
+    return say(clients, client, reply.data, reply.length);
+}
+
+/* Its FIN came, and everything is sent but what that is answered with. */
+static enum client_state end(struct clients *clients, struct client *client)
+{
+    struct answer_reply reply;
+    client->ended = true;
+    if (client->finishing)
         return CLIENT_DONE;
-    if ((size_t)n < length)
-        return keep_rest(client, buffer + n, length - (size_t)n);
-    return CLIENT_READY;
+    answer_ended(clients->server, &client->answer, client->fd, &reply);
+    enum client_state state = say(clients, client, reply.data, reply.length);
+    return state == CLIENT_WAITS ? CLIENT_WAITS : CLIENT_DONE;
 }
 
 enum client_state client_serve(struct clients *clients, struct client *client,
                                bool to_the_end)
 {
-    const size_t size = clients->server->options->buffer_bytes;
+    const size_t size = clients->server->read_bytes;
+    uint8_t *data =
+        clients->buffer + clients->server->options->buffer_bytes - size;
     enum client_state state = CLIENT_READY;
-    client->tick = clients->tick;
+    if (!client->finishing) /* it has so long for its FIN and not longer */
+        client->tick = clients->tick;
     for (int i = 0; i < READS_A_TURN; i++) {
         if (client->rest)
             state = send_rest(clients, client);
         if (state != CLIENT_READY)
             return state;
-        ssize_t n = recv(client->fd, clients->buffer, size, 0);
+        ssize_t n = recv(client->fd, data, size, 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return errno == EAGAIN ? CLIENT_WAITS : CLIENT_DONE;
         if (n == 0)
-            return CLIENT_DONE; /* its FIN, and everything is sent */
-        state = answer(clients, client, (size_t)n);
+            return end(clients, client);
+        state = answer(clients, client, data, (size_t)n);
         if (state != CLIENT_READY)
             return state;
         if ((size_t)n < size && !to_the_end)
@@ -216,10 +267,13 @@ void clients_drop_idle(struct clients *clients)
     const struct server_options *options = clients->server->options;
     const uint32_t idle_s = seconds_up(options->idle_timeout_ns);
     const uint32_t io_s = seconds_up(options->io_timeout_ns);
+    const uint32_t linger_s = seconds_up(ANSWER_LINGER_NS);
     /* Backwards: removing puts the last one, already seen, into the gap. */
     for (size_t i = clients->count; i-- > 0;) {
         struct client *client = clients->all[i];
         uint32_t limit_s = client->rest ? io_s : idle_s;
+        if (client->finishing && (limit_s == 0 || limit_s > linger_s))
+            limit_s = linger_s;
         if (limit_s != 0 && clients->tick - client->tick > limit_s) {
             clients->counters.timed_out++;
             clients_remove(clients, client);
@@ -234,9 +288,7 @@ void clients_finish(struct clients *clients)
     clients->finishing = true;
     for (size_t i = 0; i < clients->count; i++) {
         struct client *client = clients->all[i];
-        if (client->rest)
-            continue;
-        shutdown(client->fd, SHUT_WR);
-        client->finishing = true;
+        if (!client->rest)
+            part(clients, client);
     }
 }

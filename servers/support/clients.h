@@ -7,6 +7,7 @@
 #define SOCKBENCH_SERVERS_SUPPORT_CLIENTS_H
 
 #include "servers/server.h"
+#include "servers/support/answer.h"
 
 #include <stdatomic.h>
 
@@ -14,8 +15,11 @@ struct client {
     int fd;
     uint32_t tick;  /* when it last sent or took something, in seconds */
     size_t index;   /* in clients.all */
+    bool parting;   /* nothing more is answered: our FIN follows the rest */
     bool finishing; /* our FIN is sent; input is read and thrown away */
-    uint8_t *rest;  /* what the last send left over, or NULL */
+    bool ended;     /* its FIN came */
+    struct answer answer;
+    uint8_t *rest; /* what the last send left over, or NULL */
     size_t rest_begin, rest_end;
 };
 

@@ -1,6 +1,7 @@
 #include "servers/support/datagram.h"
 
 #include "servers/support/drain.h"
+#include "servers/support/tell.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -91,28 +92,50 @@ static size_t put_prefix(const char *prefix, uint8_t *data, size_t length)
     return prefix_bytes + length;
 }
 
+/* What more there is to it when the server is not plain. */
+static ssize_t reply_apart(const struct server *server, uint8_t *data,
+                           size_t length, size_t capacity,
+                           const struct sockaddr_storage *source,
+                           socklen_t source_length,
+                           struct server_counters *counters)
+{
+    const char *prefix = server->service->prefix;
+    const bool verbose = server->options->verbose;
+    if (prefix && (length > DATAGRAM_PREFIXED_MAX ||
+                   length + SERVICE_PREFIX_MAX > capacity)) {
+        counters->datagrams_refused++;
+        return -1;
+    }
+    if (!server_one_more(server))
+        return -1;
+    if (verbose)
+        tell_datagram(server, source, source_length, "received", data, length);
+    server_answer(server, data, length);
+    if (!server->service->replies)
+        return -1;
+    if (prefix)
+        length = put_prefix(prefix, data, length);
+    if (verbose)
+        tell_datagram(server, source, source_length, "sent", data, length);
+    return (ssize_t)length;
+}
+
 ssize_t datagram_reply(const struct server *server, uint8_t *data,
                        size_t length, size_t capacity,
                        const struct sockaddr_storage *source,
                        socklen_t source_length,
                        struct server_counters *counters)
 {
-    const char *prefix = server->service->prefix;
     counters->reads++;
     counters->bytes_in += length;
-    if (!server->service->replies) {
-        server_answer(server, data, length < capacity ? length : capacity);
-        return -1;
-    }
-    if (is_refused(server, source, source_length) || length > capacity ||
-        (prefix && (length > DATAGRAM_PREFIXED_MAX ||
-                    length + SERVICE_PREFIX_MAX > capacity))) {
+    if (length > capacity || is_refused(server, source, source_length)) {
         counters->datagrams_refused++;
         return -1;
     }
+    if (!server->is_plain)
+        return reply_apart(server, data, length, capacity, source,
+                           source_length, counters);
     server_answer(server, data, length);
-    if (prefix)
-        length = put_prefix(prefix, data, length);
     return (ssize_t)length;
 }
 
@@ -133,7 +156,8 @@ void datagram_drain(const struct server *server, int fd, uint8_t *buffer,
                     struct server_counters *counters)
 {
     struct drain drain = {0};
-    while (drain_step(&drain, drain_now_ns(), counters->reads) == DRAIN_SERVE) {
+    while (!server_served_all(server) &&
+           drain_step(&drain, drain_now_ns(), counters->reads) == DRAIN_SERVE) {
         struct sockaddr_storage source;
         socklen_t length = sizeof source;
         source.ss_family = AF_UNSPEC; /* nobody, unless it is filled in */

@@ -7,10 +7,12 @@
 
 #define SLOTS_MAX (1u << 24) /* as many as user_data can name */
 
-int ring_clients_init(struct ring_clients *clients, struct ring *ring,
-                      struct server_counters *counters, uint64_t capacity)
+int ring_clients_init(struct ring_clients *clients, const struct server *server,
+                      struct ring *ring, struct server_counters *counters,
+                      uint64_t capacity)
 {
     memset(clients, 0, sizeof *clients);
+    clients->server = server;
     clients->ring = ring;
     clients->counters = counters;
     clients->capacity = capacity < SLOTS_MAX ? (uint32_t)capacity : SLOTS_MAX;
@@ -77,6 +79,7 @@ void ring_clients_remove(struct ring_clients *clients,
                          struct ring_client *client)
 {
     ring_client_forget(clients, client);
+    answer_gone(clients->server, client->fd);
     close(client->fd);
     client->fd = -1;
     client->next = clients->free;
@@ -124,13 +127,20 @@ static void append(struct ring_client *client, struct piece *piece)
     client->queued_bytes += piece->length;
 }
 
-static struct piece *own_piece(const uint8_t *data, uint32_t length)
+static struct piece *empty_piece(size_t length)
 {
     struct piece *piece = malloc(sizeof *piece + length);
-    if (!piece)
-        return NULL;
-    *piece = (struct piece){.data = (uint8_t *)(piece + 1), .length = length};
-    memcpy(piece->data, data, length);
+    if (piece)
+        *piece = (struct piece){.data = (uint8_t *)(piece + 1),
+                                .length = (uint32_t)length};
+    return piece;
+}
+
+static struct piece *own_piece(const uint8_t *data, size_t length)
+{
+    struct piece *piece = empty_piece(length);
+    if (piece)
+        memcpy(piece->data, data, length);
     return piece;
 }
 
@@ -160,6 +170,81 @@ bool ring_client_queue(struct ring_clients *clients, struct ring_client *client,
     if (piece)
         append(client, piece);
     return piece != NULL;
+}
+
+/* Queues what is neither in a buffer of the ring nor in a piece. */
+static bool queue_reply(struct ring_client *client,
+                        const struct answer_reply *reply)
+{
+    client->parting = reply->finish;
+    if (reply->length == 0)
+        return true;
+    struct piece *piece = own_piece(reply->data, reply->length);
+    if (piece)
+        append(client, piece);
+    return piece != NULL;
+}
+
+bool ring_client_greet(struct ring_clients *clients, struct ring_client *client)
+{
+    struct answer_reply reply;
+    answer_connected(clients->server, client->fd, &reply);
+    return queue_reply(client, &reply);
+}
+
+bool ring_client_end(struct ring_clients *clients, struct ring_client *client)
+{
+    struct answer_reply reply;
+    client->ended = true;
+    if (client->failed || client->finishing || client->parting)
+        return true;
+    answer_ended(clients->server, &client->answer, client->fd, &reply);
+    return queue_reply(client, &reply);
+}
+
+/* Services that write elsewhere: the buffer goes back at once. */
+static bool answer_apart(struct ring_clients *clients,
+                         struct ring_client *client, uint8_t *data,
+                         uint32_t length, uint16_t buffer)
+{
+    const struct server *server = clients->server;
+    struct answer_reply reply;
+    struct piece *piece = empty_piece(answer_room(server, data, length));
+    if (piece) {
+        answer_received(server, &client->answer, client->fd, data, length,
+                        piece->data, &reply);
+        piece->length = (uint32_t)reply.length;
+        client->parting = reply.finish;
+        append(client, piece);
+    }
+    ring_release(clients->ring, buffer);
+    return piece != NULL;
+}
+
+bool ring_client_answer(struct ring_clients *clients,
+                        struct ring_client *client, uint8_t *data,
+                        uint32_t length, uint16_t buffer)
+{
+    const struct server *server = clients->server;
+    struct answer_reply reply;
+    if (client->failed || client->finishing || client->parting) {
+        ring_release(clients->ring, buffer);
+        return true;
+    }
+    if (server->is_plain) {
+        server_answer(server, data, length);
+        return ring_client_queue(clients, client, data, length, buffer);
+    }
+    if (server->service->prefix)
+        return answer_apart(clients, client, data, length, buffer);
+    answer_received(server, &client->answer, client->fd, data, length, NULL,
+                    &reply);
+    client->parting = reply.finish;
+    if (reply.data == data && reply.length > 0)
+        return ring_client_queue(clients, client, data, (uint32_t)reply.length,
+                                 buffer);
+    ring_release(clients->ring, buffer);
+    return queue_reply(client, &reply);
 }
 
 void ring_client_sent(struct ring_clients *clients, struct ring_client *client,

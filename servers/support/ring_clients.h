@@ -9,6 +9,7 @@
 #ifndef SOCKBENCH_SERVERS_SUPPORT_RING_CLIENTS_H
 #define SOCKBENCH_SERVERS_SUPPORT_RING_CLIENTS_H
 
+#include "servers/support/answer.h"
 #include "servers/support/ring.h"
 
 struct piece {
@@ -26,6 +27,7 @@ struct ring_client {
     uint32_t next;       /* slot: in the list of free or of waiting ones */
     struct piece *first, *last;
     size_t queued_bytes;
+    struct answer answer;
     /* What the kernel holds of it: */
     bool receiving;
     bool sending;
@@ -34,6 +36,7 @@ struct ring_client {
     bool stalled;   /* it did not take a piece at once */
     bool ended;     /* its FIN came */
     bool failed;    /* shut down; its operations are coming in */
+    bool parting;   /* nothing more is answered: our FIN follows the queue */
     bool finishing; /* our FIN is sent */
     bool waiting;   /* for a buffer or a submission entry */
 };
@@ -41,6 +44,7 @@ struct ring_client {
 #define NO_SLOT UINT32_MAX
 
 struct ring_clients {
+    const struct server *server;
     struct ring *ring;
     struct server_counters *counters;
     struct ring_client *slots;
@@ -54,8 +58,9 @@ struct ring_clients {
 };
 
 /* 0 or -ENOMEM. Memory is touched as slots are used. */
-int ring_clients_init(struct ring_clients *clients, struct ring *ring,
-                      struct server_counters *counters, uint64_t capacity);
+int ring_clients_init(struct ring_clients *clients, const struct server *server,
+                      struct ring *ring, struct server_counters *counters,
+                      uint64_t capacity);
 
 /* Closes every client; for after the ring, which forgets their operations. */
 void ring_clients_done(struct ring_clients *clients);
@@ -74,6 +79,18 @@ uint32_t ring_client_slot(const struct ring_clients *clients,
 void ring_clients_wait(struct ring_clients *clients,
                        struct ring_client *client);
 struct ring_client *ring_clients_take_waiting(struct ring_clients *clients);
+
+/*
+ * Queue what answers a new client, a reception in a buffer of the ring, and a
+ * FIN. A client that is parting or finishing is given no more answers. False
+ * without memory; the buffer is released or queued in any case.
+ */
+bool ring_client_greet(struct ring_clients *clients,
+                       struct ring_client *client);
+bool ring_client_answer(struct ring_clients *clients,
+                        struct ring_client *client, uint8_t *data,
+                        uint32_t length, uint16_t buffer);
+bool ring_client_end(struct ring_clients *clients, struct ring_client *client);
 
 /* Queues a reception. False without memory; the buffer is released then. */
 bool ring_client_queue(struct ring_clients *clients, struct ring_client *client,

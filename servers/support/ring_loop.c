@@ -27,8 +27,8 @@ int ring_loop_open(struct ring_loop *loop, struct worker *worker)
     loop->tick = (uint32_t)(drain_now_ns() / 1000000000);
     int r = ring_open(&loop->ring, worker->server->options);
     if (r == 0)
-        r = ring_clients_init(&loop->clients, &loop->ring, &loop->counters,
-                              worker->max_clients);
+        r = ring_clients_init(&loop->clients, worker->server, &loop->ring,
+                              &loop->counters, worker->max_clients);
     return r;
 }
 
@@ -146,6 +146,8 @@ bool ring_loop_is_overdue(const struct ring_loop *loop,
     const struct server_options *options = loop->server->options;
     uint64_t limit_ns =
         client->first ? options->io_timeout_ns : options->idle_timeout_ns;
+    if (client->finishing && (limit_ns == 0 || limit_ns > ANSWER_LINGER_NS))
+        limit_ns = ANSWER_LINGER_NS;
     uint64_t silent_ns = (loop->tick - client->tick) * 1000000000ULL;
     return limit_ns != 0 && silent_ns > limit_ns;
 }

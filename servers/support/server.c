@@ -1,7 +1,11 @@
 #include "servers/server.h"
 
+#include "servers/support/stop.h"
+
 #include <errno.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +27,53 @@ int server_ready(struct server *server, const char *granted)
         close(ready_fd);
     }
     return 0;
+}
+
+int server_prepare(struct server *server)
+{
+    const struct server_options *options = server->options;
+    const struct service *service = server->service;
+    const bool is_stream = server->address.socket_type == SOCK_STREAM;
+    server->pid = getpid();
+    server->is_plain = !service->prefix && !service->greeting &&
+                       service->replies && !options->one_request &&
+                       !options->close_word && !options->verbose &&
+                       (is_stream || !options->exit_after);
+    server->read_bytes = options->buffer_bytes;
+    if (service->prefix)
+        server->read_bytes /= service_reply_max(1);
+    if (options->exit_after == 0)
+        return 0;
+    /* Children count, too. */
+    void *memory = mmap(NULL, sizeof *server->served, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return -errno;
+    server->served = memory;
+    return 0;
+}
+
+void server_done(struct server *server)
+{
+    if (server->served)
+        munmap(server->served, sizeof *server->served);
+    server->served = NULL;
+}
+
+bool server_one_more(const struct server *server)
+{
+    if (!server->served)
+        return true;
+    const uint64_t count = atomic_fetch_add(server->served, 1) + 1;
+    if (count == server->options->exit_after)
+        kill(server->pid, STOP_ASK_SIGNAL);
+    return count <= server->options->exit_after;
+}
+
+bool server_served_all(const struct server *server)
+{
+    return server->served &&
+           atomic_load(server->served) >= server->options->exit_after;
 }
 
 void server_count(struct server *server, const struct server_counters *counters)

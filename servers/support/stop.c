@@ -16,11 +16,8 @@ static int event_fd = -1;
 static timer_t poke_timer;
 static bool poke_timer_made;
 
-static void on_stop(int number)
+static void begin_stop(void)
 {
-    int kept_errno = errno;
-    if (atomic_exchange(&stop_flag, 1))
-        _exit(128 + number);
     for (unsigned i = 0; i < listener_count; i++)
         shutdown(listeners[i], SHUT_RD);
     const uint64_t one = 1;
@@ -31,6 +28,23 @@ static void on_stop(int number)
         .it_value.tv_nsec = STOP_POKE_NS,
     };
     timer_settime(poke_timer, 0, &poke, NULL);
+}
+
+static void on_stop(int number)
+{
+    int kept_errno = errno;
+    if (atomic_exchange(&stop_flag, 1))
+        _exit(128 + number);
+    begin_stop();
+    errno = kept_errno;
+}
+
+static void on_ask(int number)
+{
+    int kept_errno = errno;
+    (void)number;
+    if (!atomic_exchange(&stop_flag, 1))
+        begin_stop();
     errno = kept_errno;
 }
 
@@ -47,6 +61,7 @@ static int handle(int number, void (*handler)(int))
      * signals hold each other off, so that the handler runs whole. */
     sigaddset(&action.sa_mask, SIGTERM);
     sigaddset(&action.sa_mask, SIGINT);
+    sigaddset(&action.sa_mask, STOP_ASK_SIGNAL);
     return sigaction(number, &action, NULL) < 0 ? -errno : 0;
 }
 
@@ -70,6 +85,8 @@ int stop_open(const int *listen_fds, unsigned count)
     int r = handle(STOP_POKE_SIGNAL, on_poke);
     if (r == 0)
         r = handle(SIGPIPE, SIG_IGN);
+    if (r == 0)
+        r = handle(STOP_ASK_SIGNAL, on_ask);
     if (r == 0)
         r = handle(SIGTERM, on_stop);
     if (r == 0)
@@ -117,5 +134,6 @@ void stop_block_signals(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, STOP_POKE_SIGNAL);
+    sigaddset(&set, STOP_ASK_SIGNAL);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }

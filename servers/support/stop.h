@@ -15,6 +15,9 @@
 
 #define STOP_POKE_NS 20000000L
 #define STOP_POKE_SIGNAL SIGUSR1 /* does nothing but interrupt */
+/* A stop that the server asks itself for, also from a child: as SIGTERM, but it
+ * is never the second one. */
+#define STOP_ASK_SIGNAL SIGUSR2
 
 extern atomic_int stop_flag; /* free of locks: a handler may set it */
 

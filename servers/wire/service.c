@@ -76,7 +76,7 @@ size_t service_prefix_lines(const struct service *service, bool *at_line_start,
             memcpy(out, service->prefix, prefix_bytes);
             out += prefix_bytes;
         }
-        memcpy(out, data, line);
+        memmove(out, data, line); /* they may share a buffer */
         out += line;
         data += line;
         length_bytes -= line;

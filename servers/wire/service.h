@@ -39,8 +39,8 @@ const struct service *service_default(int socket_type);
 /*
  * The reply to the next length_bytes of a stream, for services with a prefix:
  * the prefix goes before every line that begins here. *at_line_start is the
- * connection's, true at first. out holds service_reply_max(length_bytes).
- * Returns the reply's length.
+ * connection's, true at first. out holds service_reply_max(length_bytes), and
+ * data may be the last length_bytes of that. Returns the reply's length.
  */
 size_t service_prefix_lines(const struct service *service, bool *at_line_start,
                             const uint8_t *data, size_t length_bytes,

@@ -69,6 +69,8 @@ Test(drain, finishing_does_not_go_back)
 
 /* A ring that has only its buffers: their memory is ours to watch. */
 struct bench {
+    struct server_options options;
+    struct server server;
     struct ring ring;
     struct ring_buffer buffers[2];
     struct server_counters counters;
@@ -79,6 +81,7 @@ struct bench {
 static void bench_init(struct bench *bench)
 {
     memset(bench, 0, sizeof *bench);
+    bench->server.options = &bench->options;
     bench->ring.is_open = true;
     bench->ring.buffers = bench->buffers;
     bench->ring.buffer_count = 2;
@@ -86,9 +89,9 @@ static void bench_init(struct bench *bench)
     bench->buffers[0].holds =
         100; /* never back to a kernel that is not there */
     bench->buffers[1].holds = 100;
-    cr_assert_eq(
-        ring_clients_init(&bench->clients, &bench->ring, &bench->counters, 3),
-        0);
+    cr_assert_eq(ring_clients_init(&bench->clients, &bench->server,
+                                   &bench->ring, &bench->counters, 3),
+                 0);
 }
 
 static struct ring_client *add(struct bench *bench)

@@ -1,0 +1,86 @@
+#include "servers/support/tell.h"
+
+#include "servers/cli/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static char *name_of(const struct server *server, int fd,
+                     char text[static ADDRESS_TEXT_MAX])
+{
+    struct address peer = {.socket_type = server->address.socket_type,
+                           .length = sizeof peer.u};
+    if (getpeername(fd, &peer.u.any, &peer.length) < 0)
+        return strcpy(text, "(gone)"); /* by a reset */
+    return address_format(&peer, text);
+}
+
+void tell_client(const struct server *server, int fd, const char *what)
+{
+    char name[ADDRESS_TEXT_MAX];
+    log_limited(TELL_LINES_PER_S, "client %s on descriptor %d %s",
+                name_of(server, fd, name), fd, what);
+}
+
+/* One byte as C would write it in a string; where it ends. */
+static char *put_byte(char *at, uint8_t byte)
+{
+    static const char escapes[] = "\aa\bb\tt\nn\vv\ff\rr\"\"\\\\";
+    static const char digits[] = "0123456789abcdef";
+    for (const char *e = escapes; *e; e += 2) {
+        if (byte != (uint8_t)*e)
+            continue;
+        *at++ = '\\';
+        *at++ = e[1];
+        return at;
+    }
+    if (byte >= 0x20 && byte < 0x7f) {
+        *at++ = (char)byte;
+        return at;
+    }
+    *at++ = '\\';
+    *at++ = 'x';
+    *at++ = digits[byte >> 4];
+    *at++ = digits[byte & 15];
+    return at;
+}
+
+char *tell_quote(const uint8_t *data, size_t length,
+                 char text[static TELL_TEXT_MAX])
+{
+    const size_t shown = length < TELL_BYTES_MAX ? length : TELL_BYTES_MAX;
+    char *at = text;
+    *at++ = '"';
+    for (size_t i = 0; i < shown; i++)
+        at = put_byte(at, data[i]);
+    strcpy(at, shown < length ? "\"..." : "\"");
+    return text;
+}
+
+void tell_bytes(const struct server *server, int fd, const char *what,
+                const uint8_t *data, size_t length)
+{
+    char name[ADDRESS_TEXT_MAX];
+    char text[TELL_TEXT_MAX];
+    log_limited(TELL_LINES_PER_S,
+                "client %s on descriptor %d: %s %zu bytes: %s",
+                name_of(server, fd, name), fd, what, length,
+                tell_quote(data, length, text));
+}
+
+void tell_datagram(const struct server *server,
+                   const struct sockaddr_storage *source,
+                   socklen_t source_length, const char *what,
+                   const uint8_t *data, size_t length)
+{
+    struct address peer = {.socket_type = server->address.socket_type,
+                           .length = source_length};
+    char name[ADDRESS_TEXT_MAX] = "(no name)";
+    char text[TELL_TEXT_MAX];
+    if (source_length > sizeof(sa_family_t)) {
+        peer.u.storage = *source;
+        address_format(&peer, name);
+    }
+    log_limited(TELL_LINES_PER_S, "client %s: %s %zu bytes: %s", name, what,
+                length, tell_quote(data, length, text));
+}
