@@ -2,6 +2,7 @@
 
 #include "servers/cli/nearest.h"
 #include "servers/support/ring.h"
+#include "servers/support/segments.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -33,12 +34,20 @@ const struct server_model server_models[] = {
 
     {"iterative", "one datagram after the other", SOCK_DGRAM, 0, 1, 0,
      udp_iterative_run, NULL},
+    {"fork", "a child for every datagram", SOCK_DGRAM, 0, 1, 64, udp_fork_run,
+     NULL},
     {"threads", "threads that receive from one socket", SOCK_DGRAM,
      MODEL_TAKES_WORKERS | MODEL_SHARES_SOCKET, 0, 0, udp_threads_run, NULL},
     {"reuseport", "a socket for each thread, on one port", SOCK_DGRAM,
      MODEL_TAKES_WORKERS | MODEL_NEEDS_INET, 0, 0, udp_reuseport_run, NULL},
     {"epoll", "one loop, told when datagrams wait", SOCK_DGRAM, 0, 1, 0,
      udp_epoll_run, NULL},
+    {"batch", "many datagrams a call", SOCK_DGRAM, MODEL_TAKES_WORKERS, 1, 0,
+     udp_batch_run, NULL},
+    {"gso", "datagrams of one size in blocks", SOCK_DGRAM,
+     MODEL_TAKES_WORKERS | MODEL_NEEDS_INET, 1, 0, udp_gso_run, segments_probe},
+    {"uring", "one ring, told what has been done", SOCK_DGRAM,
+     MODEL_TAKES_WORKERS, 1, 0, udp_uring_run, ring_probe},
     {0},
 };
 

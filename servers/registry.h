@@ -55,7 +55,11 @@ int tcp_epoll_workers_run(struct server *server);
 int tcp_uring_multishot_run(struct server *server);
 int udp_iterative_run(struct server *server);
 int udp_epoll_run(struct server *server);
+int udp_fork_run(struct server *server);
 int udp_threads_run(struct server *server);
 int udp_reuseport_run(struct server *server);
+int udp_batch_run(struct server *server);
+int udp_gso_run(struct server *server);
+int udp_uring_run(struct server *server);
 
 #endif

@@ -34,11 +34,11 @@ static int serve(struct worker *worker)
         struct sockaddr_storage source;
         socklen_t length = sizeof source;
         source.ss_family = AF_UNSPEC; /* nobody, unless it is filled in */
-        ssize_t n = recvfrom(fd, buffer, DATAGRAM_BYTES_MAX, 0,
+        ssize_t n = recvfrom(fd, buffer, DATAGRAM_BYTES_MAX, MSG_TRUNC,
                              (struct sockaddr *)&source, &length);
         if (n < 0 && errno != EINTR)
             r = -errno;
-        if (n < 0 || length == 0) /* nobody: a stop shut the socket down */
+        if (n < 0 || datagram_is_end(n, length))
             continue;
         datagram_answer(server, fd, buffer, (size_t)n, &source, length,
                         &counters);

@@ -28,3 +28,8 @@ uint64_t drain_now_ns(void)
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
 }
+
+bool drain_serves(struct drain *drain, uint64_t activity)
+{
+    return drain_step(drain, drain_now_ns(), activity) == DRAIN_SERVE;
+}

@@ -38,4 +38,7 @@ enum drain_phase drain_step(struct drain *drain, uint64_t now_ns,
 /* CLOCK_MONOTONIC. */
 uint64_t drain_now_ns(void);
 
+/* For loops without a timer: whether the drain, as of now, still serves. */
+bool drain_serves(struct drain *drain, uint64_t activity);
+
 #endif

@@ -143,6 +143,18 @@ static void unmap_buffers(struct ring *ring)
     ring->buffers = NULL;
 }
 
+static void give_all(struct ring *ring)
+{
+    assert(ring->shared && ring->buffers);
+    io_uring_buf_ring_init(ring->shared);
+    for (unsigned i = 0; i < ring->buffer_count; i++)
+        give(ring, (uint16_t)i);
+    size_t length = strlen(ring->granted);
+    snprintf(ring->granted + length, sizeof ring->granted - length,
+             " buffers=%s,%ux%u", ring->incremental ? "incremental" : "whole",
+             ring->buffer_count, ring->buffer_bytes);
+}
+
 static int init_buffers(struct ring *ring, const struct server_options *options)
 {
     int r = -EINVAL;
@@ -156,14 +168,7 @@ static int init_buffers(struct ring *ring, const struct server_options *options)
     }
     if (r < 0)
         return r;
-    assert(ring->shared && ring->buffers);
-    io_uring_buf_ring_init(ring->shared);
-    for (unsigned i = 0; i < ring->buffer_count; i++)
-        give(ring, (uint16_t)i);
-    size_t length = strlen(ring->granted);
-    snprintf(ring->granted + length, sizeof ring->granted - length,
-             " buffers=%s,%ux%u", ring->incremental ? "incremental" : "whole",
-             ring->buffer_count, ring->buffer_bytes);
+    give_all(ring);
     return 0;
 }
 
@@ -228,6 +233,34 @@ static int find_cap(struct ring *ring, const struct server_options *options)
         snprintf(ring->granted + length, sizeof ring->granted - length,
                  " receive=capped");
     return r == 1 || r == -EINVAL ? 0 : r == 0 ? -EIO : r;
+}
+
+/* A datagram wants a buffer of its own, so they are never shared. */
+static int init_datagram_buffers(struct ring *ring,
+                                 const struct server_options *options)
+{
+    ring->buffer_bytes = RING_DATAGRAM_BYTES;
+    ring->buffer_count =
+        options->ring_buffers ? (unsigned)options->ring_buffers : 64;
+    int r = map_buffers(ring);
+    if (r == 0)
+        r = register_buffers(ring);
+    if (r < 0)
+        return r;
+    give_all(ring);
+    return 0;
+}
+
+int ring_open_datagrams(struct ring *ring, const struct server_options *options)
+{
+    memset(ring, 0, sizeof *ring);
+    int r = init_uring(ring, (unsigned)options->ring_entries,
+                       (unsigned)options->cq_entries);
+    if (r == 0)
+        r = init_datagram_buffers(ring, options);
+    if (r < 0)
+        ring_close(ring);
+    return r;
 }
 
 int ring_open(struct ring *ring, const struct server_options *options)

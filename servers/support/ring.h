@@ -14,6 +14,7 @@
 #include "servers/server.h"
 
 #include <liburing.h>
+#include <sys/socket.h>
 
 /* Newer than the headers of Debian 12. */
 #ifndef IORING_CQE_F_BUF_MORE
@@ -57,6 +58,16 @@ int ring_probe(char why[static MODEL_REASON_MAX]);
  */
 int ring_open(struct ring *ring, const struct server_options *options);
 void ring_close(struct ring *ring);
+
+/* What a multishot recvmsg puts in front of a datagram: lengths and the name of
+ * its source, which has room for any address. */
+#define RING_DATAGRAM_HEADER                                                   \
+    (sizeof(struct io_uring_recvmsg_out) + sizeof(struct sockaddr_storage))
+#define RING_DATAGRAM_BYTES (RING_DATAGRAM_HEADER + 65536)
+
+/* The same with buffers that hold a datagram each, whatever its size. */
+int ring_open_datagrams(struct ring *ring,
+                        const struct server_options *options);
 
 /* A submission entry, after submitting when all are taken; NULL when the kernel
  * takes none until completions are read. */

@@ -1,0 +1,134 @@
+#include "servers/support/segments.h"
+
+#include "servers/support/datagram.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RUNS_A_CALL 64
+
+int segments_probe(char why[static MODEL_REASON_MAX])
+{
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const int segment_bytes = 64;
+    int r = fd < 0 ? -errno : segments_receive(fd);
+    if (r == 0 && setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment_bytes,
+                             sizeof segment_bytes) < 0)
+        r = -errno;
+    if (r < 0)
+        snprintf(why, MODEL_REASON_MAX,
+                 "UDP_GRO is not granted (%s); it came with Linux 5.0",
+                 strerrordesc_np(-r));
+    if (fd >= 0)
+        close(fd);
+    return r;
+}
+
+int segments_receive(int fd)
+{
+    const int on = 1;
+    return setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) < 0 ? -errno
+                                                                    : 0;
+}
+
+size_t segments_size(struct msghdr *message, size_t length_bytes)
+{
+    int size = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c;
+         c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
+            memcpy(&size, CMSG_DATA(c), sizeof size);
+    }
+    return size > 0 ? (size_t)size : length_bytes;
+}
+
+bool run_extend(struct run *run, const struct msghdr *to, uint8_t *reply,
+                size_t length_bytes)
+{
+    const bool all_full = run->bytes == run->count * run->segment_bytes;
+    if (run->to.msg_name != to->msg_name || run->data + run->bytes != reply ||
+        !all_full || length_bytes == 0 || length_bytes > run->segment_bytes ||
+        run->count == SEGMENTS_A_SEND ||
+        run->bytes + length_bytes > SEGMENTS_BYTES_MAX)
+        return false;
+    run->bytes += length_bytes;
+    run->count++;
+    return true;
+}
+
+/* A block that was not taken whole: it may be an address without offload, or
+ * segments that the prefix made larger than the path's MTU. */
+static void send_singly(int fd, const struct run *run,
+                        struct server_counters *counters)
+{
+    size_t offset = 0;
+    for (unsigned i = 0; i < run->count; i++) {
+        size_t part = run->bytes - offset;
+        if (part > run->segment_bytes)
+            part = run->segment_bytes;
+        datagram_sent(counters, sendto(fd, run->data + offset, part,
+                                       MSG_DONTWAIT | MSG_NOSIGNAL,
+                                       run->to.msg_name, run->to.msg_namelen));
+        offset += part;
+    }
+}
+
+static void put_size(struct msghdr *message, union segments_control *control,
+                     size_t segment_bytes)
+{
+    const uint16_t size = (uint16_t)segment_bytes;
+    message->msg_control = control;
+    message->msg_controllen = CMSG_SPACE(sizeof size);
+    struct cmsghdr *c = CMSG_FIRSTHDR(message);
+    c->cmsg_level = IPPROTO_UDP;
+    c->cmsg_type = UDP_SEGMENT;
+    c->cmsg_len = CMSG_LEN(sizeof size);
+    memcpy(CMSG_DATA(c), &size, sizeof size);
+}
+
+/* As many as one call takes. */
+static void send_some(int fd, const struct run *runs, unsigned count,
+                      struct server_counters *counters)
+{
+    struct mmsghdr messages[RUNS_A_CALL];
+    struct iovec at[RUNS_A_CALL];
+    union segments_control controls[RUNS_A_CALL];
+    for (unsigned i = 0; i < count; i++) {
+        at[i] = (struct iovec){runs[i].data, runs[i].bytes};
+        messages[i].msg_hdr = (struct msghdr){
+            .msg_name = runs[i].to.msg_name,
+            .msg_namelen = runs[i].to.msg_namelen,
+            .msg_iov = &at[i],
+            .msg_iovlen = 1,
+        };
+        if (runs[i].count > 1)
+            put_size(&messages[i].msg_hdr, &controls[i], runs[i].segment_bytes);
+    }
+    for (unsigned done = 0; done < count;) {
+        int n = sendmmsg(fd, &messages[done], count - done,
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        for (int i = 0; i < n; i++, done++) {
+            counters->writes += runs[done].count;
+            counters->bytes_out += runs[done].bytes;
+        }
+        if (n < 0)
+            send_singly(fd, &runs[done++], counters);
+    }
+}
+
+void runs_send(int fd, const struct run *runs, unsigned count,
+               struct server_counters *counters)
+{
+    while (count > 0) {
+        const unsigned part = count < RUNS_A_CALL ? count : RUNS_A_CALL;
+        send_some(fd, runs, part, counters);
+        runs += part;
+        count -= part;
+    }
+}
