@@ -233,10 +233,11 @@ static int handle(struct epoll_engine *self, const struct epoll_event *event,
 
 static int epoll_wait_ns(struct epoll_engine *self, uint64_t timeout_ns)
 {
-    /* Rounded up: a wait that ends early would spin. */
-    uint64_t ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
-    return epoll_wait(self->epoll_fd, self->events, EVENTS_MAX,
-                      ms > 60000 ? 60000 : (int)ms);
+    const struct timespec timeout = {
+        .tv_sec = (time_t)(timeout_ns / 1000000000),
+        .tv_nsec = (long)(timeout_ns % 1000000000)};
+    return epoll_pwait2(self->epoll_fd, self->events, EVENTS_MAX, &timeout,
+                        NULL);
 }
 
 static int epoll_engine_wait(struct engine *engine, uint64_t timeout_ns,

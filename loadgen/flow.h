@@ -9,6 +9,7 @@
 #ifndef SOCKBENCH_LOADGEN_FLOW_H
 #define SOCKBENCH_LOADGEN_FLOW_H
 
+#include "loadgen/arrival.h"
 #include "loadgen/sequence.h"
 
 #include <stdbool.h>
@@ -30,7 +31,8 @@ enum request_state {
 };
 
 struct request {
-    uint64_t due_ns;
+    uint64_t due_ns;  /* closed loop: when it was made */
+    uint64_t sent_ns; /* when it was handed to the engine */
     uint64_t sequence;
     bool counted; /* scheduled in the window */
     uint8_t state;
@@ -51,9 +53,10 @@ struct flow {
     uint32_t waiting;    /* requests of [head, tail) in REQUEST_WAITING */
     size_t reply_offset; /* streams: bytes of head's reply that have come */
 
-    uint64_t warmup_made;  /* requests of the warm-up, numbered from 0 */
-    uint64_t window_made;  /* requests of the window, numbered from 0 */
-    uint64_t window_quota; /* of -n; UINT64_MAX without */
+    struct arrival_place place; /* open loop: of its next request */
+    uint64_t warmup_made;       /* requests of the warm-up, numbered from 0 */
+    uint64_t window_made;       /* requests of the window, numbered from 0 */
+    uint64_t window_quota;      /* of -n; UINT64_MAX without */
     uint64_t made_on_connection;
     uint64_t answered_on_connection;
     uint64_t connect_begin_ns;

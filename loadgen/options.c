@@ -1,5 +1,7 @@
 #include "loadgen/options.h"
 
+#include "loadgen/arrival.h"
+
 #include "servers/cli/cpuset.h"
 #include "servers/wire/service.h"
 
@@ -17,6 +19,15 @@ static const char *check_cpus(const char *text)
 static const char *check_service(const char *text)
 {
     return service_find(text) ? NULL : "one of echo|upper|ok|greeting";
+}
+
+static const char *check_arrival(const char *text)
+{
+    enum arrival_kind kind;
+    uint32_t burst;
+    return arrival_parse(text, &kind, &burst) < 0
+               ? "poisson, constant or burst:N (N from 2 to 65536)"
+               : NULL;
 }
 
 static const struct option_spec rows[] = {
@@ -54,6 +65,44 @@ static const struct option_spec rows[] = {
      .help = "measure this many requests instead",
      .min = 1,
      .max = 1000000000000},
+    {.name = "rate",
+     .letter = 'r',
+     .type = OPTION_RATE,
+     .offset = AT(rate_per_s),
+     .argument = "N",
+     .help = "open loop: requests due per second, all connections together",
+     .min = 0,
+     .max = 100000000},
+    {.name = "rate-per-conn",
+     .type = OPTION_RATE,
+     .offset = AT(rate_per_conn_per_s),
+     .argument = "N",
+     .help = "the same, for each connection",
+     .min = 0,
+     .max = 100000000},
+    {.name = "arrival",
+     .type = OPTION_TEXT,
+     .offset = AT(arrival),
+     .argument = "HOW",
+     .fallback = "poisson",
+     .help = "open loop: poisson, constant or burst:N",
+     .check = check_arrival},
+    {.name = "max-inflight",
+     .type = OPTION_COUNT,
+     .offset = AT(max_inflight),
+     .argument = "N",
+     .fallback = "65536",
+     .help = "open loop: unanswered per thread; beyond, requests are skipped",
+     .min = 1,
+     .max = 1048576},
+    {.name = "pacing",
+     .type = OPTION_CHOICE,
+     .offset = AT(pacing),
+     .argument = "auto|spin|block",
+     .fallback = "auto",
+     .help = "open loop: how to wait; auto spins on a CPU given by --cpus, "
+             "never on a server's",
+     .choices = "auto|spin|block"},
     {.name = "pipeline",
      .letter = 'P',
      .type = OPTION_COUNT,
@@ -194,8 +243,10 @@ static const struct option_spec rows[] = {
 const struct option_table load_option_table = {
     .usage = "ADDRESS [OPTIONS]",
     .summary =
-        "Loads a server with many connections in a closed loop, checks every\n"
-        "byte of every reply, and reports throughput, latency and losses.",
+        "Loads a server with many connections, in a closed loop or (--rate) by "
+        "a\n"
+        "schedule, checks every byte of every reply, and reports throughput,\n"
+        "latency and losses.",
     .closing =
         "Addresses: tcp://127.0.0.1:7000  udp://[::1]:7001  unix:/path  "
         "unix-dgram:@name\n"
@@ -203,6 +254,7 @@ const struct option_table load_option_table = {
         "Examples:\n"
         "  sockbench-load tcp://127.0.0.1:7000 -c 64 -d 10s\n"
         "  sockbench-load tcp://127.0.0.1:7000 --reconnect-every 1 -n 10k\n"
+        "  sockbench-load tcp://127.0.0.1:7000 -r 50k --cpus 1\n"
         "  sockbench-load udp://127.0.0.1:7001 -c 16 -P 8 -s 1400 -o "
         "report.json\n\n"
         "Exit codes: 0 measured, 1 could not start, 2 bad words, 4 invalid or "

@@ -19,12 +19,17 @@ struct load_options {
     uint64_t rcvbuf_bytes; /* 0: the kernel's default */
     uint64_t sndbuf_bytes;
     uint64_t interval_ns;
-    double connect_rate_per_s; /* 0: as fast as can be */
-    const char *service;       /* NULL: the transport's default */
-    const char *engine;        /* NULL: uring where granted, else epoll */
-    const char *cpus;          /* NULL: the caller's affinity */
+    uint64_t max_inflight;
+    double rate_per_s;          /* 0: closed loop */
+    double rate_per_conn_per_s; /* 0: not asked for */
+    double connect_rate_per_s;  /* 0: as fast as can be */
+    const char *service;        /* NULL: the transport's default */
+    const char *engine;         /* NULL: uring where granted, else epoll */
+    const char *cpus;           /* NULL: the caller's affinity */
     const char *output;
     const char *label;
+    const char *arrival;
+    const char *pacing;
     bool nodelay;
     bool no_verify;
     bool json;

@@ -15,6 +15,7 @@
 #define DESCRIPTORS_BESIDE 32u /* standard streams, rings, epoll, files */
 #define DATAGRAM_BYTES_MAX 65507u
 #define BYTES_IN_FLIGHT_MAX (8ULL << 30)
+#define SPIN_ABOVE_PER_S 5000.0 /* per thread; below, sleeping costs little */
 
 static int fail(struct plan_error *error, int exit_code, const char *format,
                 ...) __attribute__((format(printf, 3, 4)));
@@ -82,6 +83,32 @@ static int check_sizes(const struct plan *plan, struct plan_error *error)
         return fail(error, EXIT_USAGE,
                     "--connections x --pipeline x --size: more than 2 GiB in "
                     "flight");
+    return 0;
+}
+
+static bool is_open_loop(const struct load_options *o)
+{
+    return o->rate_per_s > 0 || o->rate_per_conn_per_s > 0;
+}
+
+static int check_rate(const struct plan *plan, struct plan_error *error)
+{
+    const struct load_options *o = &plan->options;
+    if (o->rate_per_s > 0 && o->rate_per_conn_per_s > 0)
+        return fail(error, EXIT_USAGE,
+                    "--rate and --rate-per-conn: one of the two");
+    if (is_open_loop(o) && o->pipeline > 1)
+        return fail(error, EXIT_USAGE,
+                    "--rate and --pipeline: in an open loop the schedule says "
+                    "how many are in flight");
+    if (is_open_loop(o) && o->reconnect_every > 0)
+        return fail(error, EXIT_USAGE,
+                    "--rate and --reconnect-every: a schedule needs "
+                    "connections that stay");
+    if (is_open_loop(o) && o->service && strcmp(o->service, "greeting") == 0)
+        return fail(error, EXIT_USAGE,
+                    "--rate and --service greeting: a schedule needs "
+                    "connections that stay");
     return 0;
 }
 
@@ -226,6 +253,25 @@ static int choose_cpus(struct plan *plan, struct plan_error *error)
     return 0;
 }
 
+static void fill_schedule(struct plan *plan)
+{
+    const struct load_options *o = &plan->options;
+    struct course *course = &plan->course;
+    enum arrival_kind kind = ARRIVAL_POISSON;
+    uint32_t burst = 1;
+    (void)arrival_parse(o->arrival, &kind, &burst); /* checked as an option */
+    course->rate_per_s = o->rate_per_s > 0
+                             ? o->rate_per_s
+                             : o->rate_per_conn_per_s * (double)o->connections;
+    arrival_init(&course->arrival, kind, burst, course->rate_per_s,
+                 course->connections, o->seed);
+    /* Spinning where nobody vouched for a CPU of its own could take the
+     * server's. */
+    course->spin = strcmp(o->pacing, "spin") == 0 ||
+                   (strcmp(o->pacing, "auto") == 0 && o->cpus &&
+                    course->rate_per_s / course->threads > SPIN_ABOVE_PER_S);
+}
+
 static void fill_course(struct plan *plan)
 {
     const struct load_options *o = &plan->options;
@@ -243,6 +289,9 @@ static void fill_course(struct plan *plan)
     course->rcvbuf_bytes = o->rcvbuf_bytes;
     course->sndbuf_bytes = o->sndbuf_bytes;
     course->connect_rate_per_s = o->connect_rate_per_s;
+    course->max_inflight = (uint32_t)o->max_inflight;
+    if (is_open_loop(o))
+        fill_schedule(plan);
     course->nodelay = o->nodelay;
 }
 
@@ -254,9 +303,9 @@ int plan_make(struct plan *plan, const struct load_options *options,
     if (check_target(plan, error) < 0)
         return -1;
     plan->course.stream = plan->course.target.socket_type == SOCK_STREAM;
-    if (check_sizes(plan, error) < 0 || check_descriptors(plan, error) < 0 ||
-        check_ports(plan, error) < 0 || choose_engine(plan, error) < 0 ||
-        choose_cpus(plan, error) < 0)
+    if (check_sizes(plan, error) < 0 || check_rate(plan, error) < 0 ||
+        check_descriptors(plan, error) < 0 || check_ports(plan, error) < 0 ||
+        choose_engine(plan, error) < 0 || choose_cpus(plan, error) < 0)
         return -1;
     const struct service *service =
         options->service ? service_find(options->service)

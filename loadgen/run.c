@@ -120,7 +120,8 @@ static int collect(struct crew *crew, struct run_result *result)
     for (uint32_t i = 0; i < crew->started; i++) {
         const struct worker *worker = &crew->workers[i];
         result->threads[i] =
-            (struct run_thread){worker->cpu, crew->tallies[i].cpu_window_ns};
+            (struct run_thread){worker->cpu, crew->tallies[i].cpu_window_ns,
+                                crew->tallies[i].idle_window_ns};
         if (worker->error < 0 && result->error == 0)
             result->error = worker->error;
         if (worker->end.early || worker->error < 0)

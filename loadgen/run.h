@@ -14,6 +14,7 @@
 struct run_thread {
     int cpu; /* -1: not pinned */
     uint64_t cpu_window_ns;
+    uint64_t idle_window_ns;
 };
 
 struct run_result {

@@ -12,6 +12,9 @@
 
 #define SCHEMA_VERSION 1
 #define BUSY_LIMIT 0.90
+#define ACHIEVED_LIMIT 0.99 /* of what was offered */
+#define LATENESS_LIMIT 0.10 /* of the response time */
+#define ARRIVAL_SAMPLES 10000
 
 /* What both the JSON and the verdict need. */
 struct view {
@@ -112,13 +115,39 @@ static void put_server(json_t *report, const struct view *view)
         put_null(server, unknown[i]);
 }
 
+/* The schedule, and the proof that its gaps are what it claims. */
+static void put_arrival(json_t *load, const struct view *view)
+{
+    const struct course *course = view->course;
+    if (course->rate_per_s <= 0) {
+        put_null(load, "arrival");
+        return;
+    }
+    double distance;
+    double critical;
+    json_t *out = put_object(load, "arrival");
+    put_text(out, "how", view->plan->options.arrival);
+    put_real(out, "rate_per_s", course->rate_per_s);
+    put_text(out, "pacing", course->spin ? "spin" : "block");
+    put_count(out, "longest_queue", view->total->longest_queue);
+    if (arrival_test(&course->arrival, ARRIVAL_SAMPLES, &distance, &critical)) {
+        json_t *test = put_object(out, "kolmogorov_smirnov");
+        put_count(test, "samples", ARRIVAL_SAMPLES);
+        put_real(test, "distance", distance);
+        put_real(test, "critical", critical);
+        put_flag(test, "passed", distance < critical);
+    } else {
+        put_null(out, "kolmogorov_smirnov");
+    }
+}
+
 static void put_load(json_t *report, const struct view *view)
 {
     const struct course *course = view->course;
     const struct tally *total = view->total;
     json_t *load = put_object(report, "load");
-    put_text(load, "model", "closed");
-    put_null(load, "arrival");
+    put_text(load, "model", course->rate_per_s > 0 ? "open" : "closed");
+    put_arrival(load, view);
     put_text(load, "engine", course->engine->name);
     put_text(load, "engine_note", view->plan->engine_note);
     put_count(load, "connections", course->connections);
@@ -131,7 +160,11 @@ static void put_load(json_t *report, const struct view *view)
              : course->payload.header_bytes == FRAME_TINY_BYTES ? "tiny"
                                                                 : "none");
     put_flag(load, "verified", course->payload.verify);
-    put_null(load, "offered_per_s");
+    if (course->rate_per_s > 0)
+        put_ratio(load, "offered_per_s", (double)total->accounting.scheduled,
+                  view->window_s);
+    else
+        put_null(load, "offered_per_s");
     put_ratio(load, "achieved_per_s", (double)total->window_completed,
               view->window_s);
     json_t *flows = put_object(load, "flows");
@@ -226,9 +259,11 @@ static void put_latency(json_t *report, const struct view *view)
     json_t *latency = put_object(report, "latency");
     put_hist(latency, "response", &view->total->response);
     /* In a closed loop a request is due when it is sent: they are the same. */
-    put_hist(latency, "service", &view->total->response);
+    bool open = view->course->rate_per_s > 0;
+    put_hist(latency, "service",
+             open ? &view->total->service : &view->total->response);
     put_hist(latency, "connect", &view->total->connect);
-    put_null(latency, "send_lateness");
+    put_hist(latency, "send_lateness", &view->total->lateness);
 }
 
 static void put_udp(json_t *report, const struct view *view)
@@ -258,17 +293,25 @@ static void put_udp(json_t *report, const struct view *view)
     put_count(udp, "corrupt", t->udp.corrupt);
 }
 
+/* A thread's CPU without the passes in which it only looked at the clock. */
+static double busy(uint64_t cpu_ns, uint64_t idle_ns)
+{
+    return cpu_ns > idle_ns ? (double)(cpu_ns - idle_ns) : 0;
+}
+
 static void put_generator(json_t *report, const struct view *view)
 {
     const struct tally *total = view->total;
     json_t *out = put_object(report, "generator");
     put_count(out, "requests_total", total->answered_total);
+    double busy_ns = busy(total->cpu_window_ns, total->idle_window_ns);
     put_count(out, "cpu_window_ns", total->cpu_window_ns);
-    put_ratio(out, "cpu_ns_per_request", (double)total->cpu_window_ns,
+    put_count(out, "idle_window_ns", total->idle_window_ns);
+    put_ratio(out, "cpu_ns_per_request", busy_ns,
               (double)total->window_completed);
     put_ratio(out, "ceiling_per_s",
               view->course->threads * 1e9 * (double)total->window_completed,
-              (double)total->cpu_window_ns);
+              busy_ns);
     json_t *list = put_array(out, "threads");
     for (uint32_t i = 0; i < view->course->threads; i++) {
         json_t *row = json_object();
@@ -278,7 +321,8 @@ static void put_generator(json_t *report, const struct view *view)
         else
             put_null(row, "cpu");
         put_count(row, "cpu_window_ns", thread->cpu_window_ns);
-        put_ratio(row, "busy_ratio", (double)thread->cpu_window_ns / 1e9,
+        put_ratio(row, "busy_ratio",
+                  busy(thread->cpu_window_ns, thread->idle_window_ns) / 1e9,
                   view->window_s);
         json_array_append_new(list, row);
     }
@@ -384,6 +428,31 @@ static void invalid_reasons(const struct view *view, json_t *reasons)
         add_reason(reasons, "the accounting does not close");
 }
 
+/* Was the schedule kept, and was it answered? */
+static const char *judge_open_loop(const struct view *view, json_t *reasons)
+{
+    const struct tally *t = view->total;
+    double lateness = (double)hist_quantile(&t->lateness, 0.99);
+    double response = (double)hist_quantile(&t->response, 0.5);
+    double offered = (double)t->accounting.scheduled;
+    if (lateness > LATENESS_LIMIT * response) {
+        add_reason(reasons,
+                   "sends were late: p99 %.1f us, more than a tenth of the "
+                   "response time's p50 of %.1f us",
+                   lateness / 1e3, response / 1e3);
+        return "generator_bound";
+    }
+    if ((double)t->accounting.ok < ACHIEVED_LIMIT * offered) {
+        add_reason(reasons,
+                   "%llu of the %llu requests that were due were answered in "
+                   "time",
+                   (unsigned long long)t->accounting.ok,
+                   (unsigned long long)t->accounting.scheduled);
+        return "server_bound";
+    }
+    return "ok";
+}
+
 static void put_verdict(json_t *report, const struct view *view)
 {
     json_t *verdict = put_object(report, "verdict");
@@ -392,11 +461,14 @@ static void put_verdict(json_t *report, const struct view *view)
     const char *status = json_array_size(reasons) > 0 ? "invalid" : "ok";
     double busiest = 0;
     for (uint32_t i = 0; i < view->course->threads; i++) {
-        double ns = (double)view->result->threads[i].cpu_window_ns;
-        double busy = view->window_s > 0 ? ns / 1e9 / view->window_s : 0;
-        busiest = busy > busiest ? busy : busiest;
+        const struct run_thread *thread = &view->result->threads[i];
+        double ns = busy(thread->cpu_window_ns, thread->idle_window_ns);
+        double share = view->window_s > 0 ? ns / 1e9 / view->window_s : 0;
+        busiest = share > busiest ? share : busiest;
     }
-    if (strcmp(status, "ok") == 0 && busiest > BUSY_LIMIT) {
+    if (strcmp(status, "ok") == 0 && view->course->rate_per_s > 0)
+        status = judge_open_loop(view, reasons);
+    else if (strcmp(status, "ok") == 0 && busiest > BUSY_LIMIT) {
         status = "generator_bound";
         add_reason(reasons,
                    "a thread of the generator was busy for %.2f of the window: "

@@ -118,12 +118,17 @@ int tally_add(struct tally *into, const struct tally *from)
 {
     accounting_add(&into->accounting, &from->accounting);
     hist_add(&into->response, &from->response);
+    hist_add(&into->service, &from->service);
+    hist_add(&into->lateness, &from->lateness);
     hist_add(&into->connect, &from->connect);
     window_add(into, from);
     into->window_completed += from->window_completed;
     into->window_tx_bytes += from->window_tx_bytes;
     into->window_rx_bytes += from->window_rx_bytes;
     into->cpu_window_ns += from->cpu_window_ns;
+    into->idle_window_ns += from->idle_window_ns;
+    if (from->longest_queue > into->longest_queue)
+        into->longest_queue = from->longest_queue;
     into->answered_total += from->answered_total;
     into->flows_offered += from->flows_offered;
     into->flows_connected += from->flows_connected;

@@ -51,7 +51,9 @@ struct interval {
 
 struct tally {
     struct accounting accounting; /* requests scheduled in the window */
-    struct hist response;
+    struct hist response;         /* from when a request was due */
+    struct hist service;          /* from when it was sent; open loop only */
+    struct hist lateness;         /* between the two; open loop only */
     struct hist connect;
 
     /* Completions between the window's begin and end. */
@@ -61,8 +63,10 @@ struct tally {
     uint64_t window_begin_ns; /* of the run's clock; 0: never reached */
     uint64_t window_end_ns;
     uint64_t drain_end_ns;
-    uint64_t cpu_window_ns; /* of this thread, inside the window */
-    int cpu;                /* the one it was pinned to, or -1 */
+    uint64_t cpu_window_ns;  /* of this thread, inside the window */
+    uint64_t idle_window_ns; /* of that: empty passes of a spinning loop */
+    uint64_t longest_queue;  /* of one flow's unanswered requests */
+    int cpu;                 /* the one it was pinned to, or -1 */
 
     uint64_t answered_total; /* warm-up and drain included */
 

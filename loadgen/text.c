@@ -72,20 +72,29 @@ static void print_summary(const json_t *report, FILE *out)
     else if (every > 1)
         snprintf(reuse, sizeof reuse, ", %llu requests a connection",
                  (unsigned long long)every);
-    fprintf(out, "%s %s: %s %s%s, %s, %llu in flight each%s, closed loop, %s\n",
+    char loop[96];
+    if (strcmp(text_at(load, "model"), "open") == 0)
+        snprintf(loop, sizeof loop, "open loop at %s/s (%s)",
+                 rounded(real_at(load, "arrival.rate_per_s"), c),
+                 text_at(load, "arrival.how"));
+    else
+        snprintf(loop, sizeof loop, "%llu in flight each%s, closed loop",
+                 (unsigned long long)count_at(load, "pipeline"), reuse);
+    fprintf(out, "%s %s: %s %s%s, %s, %s, %s\n",
             text_at(report, "target.address"),
             text_at(report, "server.service"),
             units_format_count(count_at(load, "connections"), a),
             datagrams ? "flow" : "connection",
             count_at(load, "connections") == 1 ? "" : "s",
-            units_format_bytes(count_at(load, "size_bytes"), b),
-            (unsigned long long)count_at(load, "pipeline"), reuse,
+            units_format_bytes(count_at(load, "size_bytes"), b), loop,
             text_at(load, "engine"));
     const json_t *response = at(report, "latency.response");
-    fprintf(out, "%s requests/s over %s, round trip p50 %s, p99 %s",
+    bool open = strcmp(text_at(load, "model"), "open") == 0;
+    fprintf(out, "%s requests/s over %s, %s p50 %s, p99 %s",
             rounded(real_at(report, "throughput.requests_per_s"), a),
             units_format_duration(count_at(report, "window.length_ns"), b),
-            quantile(response, 0.5, c), quantile(response, 0.99, d));
+            open ? "response" : "round trip", quantile(response, 0.5, c),
+            quantile(response, 0.99, d));
     uint64_t served = count_at(load, "flows.served");
     uint64_t offered = count_at(load, "flows.offered");
     if (served < offered)
@@ -213,7 +222,13 @@ void summary_print(const json_t *report, bool brief, FILE *out)
         return;
     fprintf(out, "\n  %-11s %10s %10s %10s %10s %10s %10s %12s\n", "latency",
             "min", "p50", "p90", "p99", "p99.9", "max", "samples");
-    print_row(report, "round trip", "latency.response", out);
+    bool open = strcmp(text_at(report, "load.model"), "open") == 0;
+    print_row(report, open ? "response" : "round trip", "latency.response",
+              out);
+    if (open) {
+        print_row(report, "round trip", "latency.service", out);
+        print_row(report, "lateness", "latency.send_lateness", out);
+    }
     print_row(report, "connect", "latency.connect", out);
     print_accounting(report, out);
     print_udp(report, out);

@@ -1,5 +1,6 @@
 #include "loadgen/worker.h"
 
+#include "loadgen/agenda.h"
 #include "loadgen/flow.h"
 #include "loadgen/measure/clock.h"
 #include "servers/cli/cpuset.h"
@@ -16,6 +17,7 @@
 #define CONNECT_TIMEOUT_NS (3 * NS_PER_S)
 #define REST_NS (10 * NS_PER_MS)
 #define FAILURES_MAX 3
+#define OPEN_SLACK_NS (2 * NS_PER_S) /* what a flow can queue, beside 2 T */
 
 enum phase {
     PHASE_CONNECT,
@@ -44,7 +46,9 @@ struct loop {
     uint32_t flows_alive;   /* not FLOW_FINISHED */
     uint32_t flows_started; /* asked to connect, in order */
     uint32_t connecting;
-    uint32_t capacity; /* of a flow's rings: a power of two */
+    uint32_t inflight;    /* requests waiting, over all flows */
+    struct agenda agenda; /* open loop: which flow is due next */
+    uint32_t capacity;    /* of a flow's rings: a power of two */
     uint32_t mask;
     struct flow *flows;
     struct request *requests;
@@ -74,6 +78,11 @@ static struct request *request_of(const struct loop *loop,
 
 /* ------------------------------------------------- ends of a request --- */
 
+static bool is_open_loop(const struct loop *loop)
+{
+    return loop->course->rate_per_s > 0;
+}
+
 static void count_error(struct loop *loop, struct request *request,
                         enum fault fault)
 {
@@ -83,10 +92,12 @@ static void count_error(struct loop *loop, struct request *request,
     loop->tally->accounting.errors[fault]++;
 }
 
-static void give_up(struct flow *flow, struct request *request)
+static void give_up(struct loop *loop, struct flow *flow,
+                    struct request *request)
 {
     request->state = REQUEST_ENDED;
     flow->waiting--;
+    loop->inflight--;
 }
 
 static void skip_ended(struct loop *loop, struct flow *flow)
@@ -105,6 +116,7 @@ static void answered(struct loop *loop, struct flow *flow,
     uint64_t response_ns = loop->now_ns - request->due_ns;
     if (on_time) {
         flow->waiting--;
+        loop->inflight--;
         on_time = response_ns <= loop->course->timeout_ns;
         if (!on_time && request->counted)
             tally->accounting.timeout++;
@@ -122,6 +134,8 @@ static void answered(struct loop *loop, struct flow *flow,
     if (request->counted) {
         tally->accounting.ok++;
         hist_record(&tally->response, response_ns);
+        if (is_open_loop(loop))
+            hist_record(&tally->service, loop->now_ns - request->sent_ns);
         if (loop->window_end_ns == UINT64_MAX) /* -n ends with its last reply */
             tally->window_end_ns = loop->now_ns;
     }
@@ -134,8 +148,9 @@ static void answered(struct loop *loop, struct flow *flow,
 
 /* ----------------------------------------------------- ends of a flow --- */
 
-static void empty_rings(struct flow *flow)
+static void empty_rings(struct loop *loop, struct flow *flow)
 {
+    loop->inflight -= flow->waiting;
     flow->head = flow->unsent = flow->tail = 0;
     flow->waiting = 0;
     flow->sending = false;
@@ -169,7 +184,7 @@ static void fail_waiting(struct loop *loop, struct flow *flow, enum fault fault)
         struct request *request = request_of(loop, flow, i);
         if (request->state == REQUEST_WAITING) {
             count_error(loop, request, fault);
-            give_up(flow, request);
+            give_up(loop, flow, request);
         }
     }
 }
@@ -187,7 +202,7 @@ static void break_flow(struct loop *loop, struct flow *flow, enum fault fault)
     loop->tally->connection_faults[fault]++;
     fail_waiting(loop, flow, fault);
     leave(loop, flow);
-    empty_rings(flow);
+    empty_rings(loop, flow);
     bool hopeless = fault == FAULT_CONNECT_TIMEOUT && !flow->connected_once;
     rest(loop, flow);
     if (hopeless || flow->failures >= FAILURES_MAX ||
@@ -200,6 +215,8 @@ static void break_flow(struct loop *loop, struct flow *flow, enum fault fault)
 static bool may_make(const struct loop *loop, const struct flow *flow)
 {
     const struct course *course = loop->course;
+    if (is_open_loop(loop)) /* its requests come when they are due */
+        return false;
     if (flow->state != FLOW_OPEN || flow->waiting >= course->depth ||
         flow->tail - flow->head >= loop->capacity)
         return false;
@@ -216,12 +233,15 @@ static bool is_greeted(const struct loop *loop)
     return loop->course->payload.service->greeting != NULL;
 }
 
-static struct request *make_request(struct loop *loop, struct flow *flow)
+static struct request *make_request(struct loop *loop, struct flow *flow,
+                                    uint64_t due_ns)
 {
     struct request *request = request_of(loop, flow, flow->tail);
-    bool counted = loop->phase == PHASE_WINDOW;
+    bool counted = is_open_loop(loop) ? due_ns >= loop->window_begin_ns
+                                      : loop->phase == PHASE_WINDOW;
     *request = (struct request){
-        .due_ns = loop->now_ns,
+        .due_ns = due_ns,
+        .sent_ns = loop->now_ns,
         .sequence = counted ? flow->window_made++ : flow->warmup_made++,
         .counted = counted,
     };
@@ -235,12 +255,27 @@ static struct request *make_request(struct loop *loop, struct flow *flow)
     }
     flow->tail++;
     flow->waiting++;
+    loop->inflight++;
+    if (flow->tail - flow->head > loop->tally->longest_queue)
+        loop->tally->longest_queue = flow->tail - flow->head;
     flow->made_on_connection++;
     if (counted) {
         loop->tally->accounting.scheduled++;
         loop->tally->accounting.sent++;
     }
     return request;
+}
+
+/* Open loop: what is handed to the engine now was due then. */
+static void note_sent(struct loop *loop, struct flow *flow, uint32_t begin,
+                      uint32_t count)
+{
+    for (uint32_t i = begin; i != begin + count; i++) {
+        struct request *request = request_of(loop, flow, i);
+        request->sent_ns = loop->now_ns;
+        if (request->counted)
+            hist_record(&loop->tally->lateness, loop->now_ns - request->due_ns);
+    }
 }
 
 /* Streams: all that is queued, as far as it stands in one piece. */
@@ -259,15 +294,19 @@ static void flush(struct loop *loop, struct flow *flow)
             break_flow(loop, flow, fault_of_errno(r));
             return;
         }
+        if (is_open_loop(loop))
+            note_sent(loop, flow, flow->unsent, count);
         flow->unsent += count;
         flow->sending = r == 0;
     }
 }
 
-static void send_datagram(struct loop *loop, struct flow *flow)
+static void send_datagram(struct loop *loop, struct flow *flow, uint64_t due_ns)
 {
     uint32_t index = flow->tail;
-    struct request *request = make_request(loop, flow);
+    struct request *request = make_request(loop, flow, due_ns);
+    if (is_open_loop(loop))
+        note_sent(loop, flow, index, 1);
     int r = loop->engine->ops->send(loop->engine, channel_of(loop, flow),
                                     bytes_of(loop, flow, index),
                                     loop->course->payload.message_bytes);
@@ -278,7 +317,7 @@ static void send_datagram(struct loop *loop, struct flow *flow)
     enum fault fault = fault_of_errno(r);
     count_error(loop, request, fault);
     loop->tally->connection_faults[fault]++;
-    give_up(flow, request);
+    give_up(loop, flow, request);
     skip_ended(loop, flow);
     rest(loop, flow);
 }
@@ -287,12 +326,59 @@ static void fill(struct loop *loop, struct flow *flow)
 {
     if (loop->course->stream) {
         while (may_make(loop, flow))
-            make_request(loop, flow);
+            make_request(loop, flow, loop->now_ns);
         flush(loop, flow);
     } else {
         while (may_make(loop, flow))
-            send_datagram(loop, flow);
+            send_datagram(loop, flow, loop->now_ns);
     }
+}
+
+/* Open loop: one request whose time has come. Outstanding replies do not hold
+ * it back; what is full does, and is counted. */
+static void make_due(struct loop *loop, struct flow *flow, uint64_t due_ns)
+{
+    bool counted = due_ns >= loop->window_begin_ns;
+    if (counted && flow->window_made >= flow->window_quota)
+        return;
+    bool full = flow->tail - flow->head >= loop->capacity ||
+                loop->inflight >= loop->course->max_inflight;
+    if (flow->state != FLOW_OPEN || full) {
+        loop->tally->accounting.scheduled += counted;
+        loop->tally->accounting.skipped += counted;
+    } else if (loop->course->stream) {
+        make_request(loop, flow, due_ns);
+        flush(loop, flow);
+    } else {
+        send_datagram(loop, flow, due_ns);
+    }
+}
+
+static uint64_t next_due_ns(const struct loop *loop)
+{
+    if (!is_open_loop(loop) || loop->phase == PHASE_DRAIN ||
+        loop->phase == PHASE_CONNECT)
+        return UINT64_MAX;
+    return loop->course->begin_ns + (uint64_t)agenda_due_ns(&loop->agenda);
+}
+
+/* Everything that is due by now. True when there was anything. */
+static bool make_all_due(struct loop *loop)
+{
+    const struct arrival *arrival = &loop->course->arrival;
+    uint64_t due_ns = next_due_ns(loop);
+    bool any = false;
+    while (due_ns <= loop->now_ns && due_ns < loop->window_end_ns) {
+        struct flow *flow = &loop->flows[agenda_first(&loop->agenda)];
+        make_due(loop, flow, due_ns);
+        arrival_next(arrival, flow->id, &flow->place);
+        agenda_postpone_first(&loop->agenda, flow->place.due_ns);
+        due_ns = next_due_ns(loop);
+        any = true;
+        if (loop->now_ns < due_ns)
+            loop->now_ns = clock_now_ns();
+    }
+    return any;
 }
 
 /* -------------------------------------------------------- connections --- */
@@ -315,7 +401,7 @@ static void on_connected(struct loop *loop, struct flow *flow)
 
 static void start_connect(struct loop *loop, struct flow *flow)
 {
-    empty_rings(flow);
+    empty_rings(loop, flow);
     flow->connect_begin_ns = loop->now_ns;
     flow->state = FLOW_CONNECTING;
     loop->connecting++;
@@ -541,7 +627,7 @@ static void expire(struct loop *loop, struct flow *flow)
         if (request->state != REQUEST_WAITING)
             continue;
         expired = true;
-        give_up(flow, request);
+        give_up(loop, flow, request);
         if (stream)
             request->state = REQUEST_TIMED_OUT;
         if (request->counted)
@@ -674,6 +760,8 @@ static void on_edge(struct loop *loop)
            loop->now_ns >= loop->interval_end_ns)
         end_interval(loop);
     if (loop->phase == PHASE_WINDOW && loop->now_ns >= loop->window_end_ns)
+        make_all_due(loop); /* the last ones, which are late */
+    if (loop->phase == PHASE_WINDOW && loop->now_ns >= loop->window_end_ns)
         begin_drain(loop, loop->window_end_ns);
     if (loop->now_ns >= loop->scan_ns)
         scan(loop);
@@ -695,15 +783,31 @@ static void publish(struct loop *loop)
     loop->answered_published = answered;
 }
 
+/* How long this turn may sleep. */
+static uint64_t patience_of(const struct loop *loop)
+{
+    uint64_t until_ns = loop->edge_ns;
+    uint64_t due_ns = next_due_ns(loop);
+    if (due_ns < until_ns)
+        until_ns = due_ns;
+    if (until_ns <= loop->now_ns ||
+        (due_ns != UINT64_MAX && loop->course->spin))
+        return 0;
+    return until_ns - loop->now_ns;
+}
+
 /* One turn: wait, then deal with all that came. 0 or -errno. */
 static int turn(struct loop *loop)
 {
     struct completion completions[COMPLETIONS_MAX];
     const struct engine_ops *ops = loop->engine->ops;
-    uint64_t patience =
-        loop->edge_ns > loop->now_ns ? loop->edge_ns - loop->now_ns : 0;
-    int n = ops->wait(loop->engine, patience, completions, COMPLETIONS_MAX);
+    uint64_t began_ns = loop->now_ns;
+    int n = ops->wait(loop->engine, patience_of(loop), completions,
+                      COMPLETIONS_MAX);
     loop->now_ns = clock_now_ns();
+    if (!make_all_due(loop) && n == 0 && loop->course->spin &&
+        loop->phase == PHASE_WINDOW)
+        loop->tally->idle_window_ns += loop->now_ns - began_ns;
     if (loop->now_ns >= loop->edge_ns)
         on_edge(loop);
     for (int i = 0; i < n; i++) {
@@ -823,6 +927,18 @@ static uint64_t quota_of(const struct course *course, uint32_t flow)
            (flow < course->requests % course->connections);
 }
 
+static int plan_agenda(struct loop *loop)
+{
+    const struct arrival *arrival = &loop->course->arrival;
+    int r = agenda_init(&loop->agenda, loop->flows_count);
+    for (uint32_t i = 0; r == 0 && i < loop->flows_count; i++) {
+        struct flow *flow = &loop->flows[i];
+        flow->place = arrival_first(arrival, flow->id);
+        agenda_add(&loop->agenda, i, flow->place.due_ns);
+    }
+    return r;
+}
+
 static int loop_init(struct loop *loop, struct worker *worker)
 {
     struct course *course = worker->course;
@@ -830,7 +946,11 @@ static int loop_init(struct loop *loop, struct worker *worker)
     uint32_t count =
         (course->connections - first + course->threads - 1) / course->threads;
     uint32_t capacity = 2;
-    while (capacity < 2 * course->depth)
+    double most = 2.0 * course->depth;
+    if (course->rate_per_s > 0) /* while T and a stall pass by */
+        most = 64 + course->rate_per_s / course->connections *
+                        (2 * (double)course->timeout_ns + OPEN_SLACK_NS) / 1e9;
+    while (capacity < most && capacity < 1u << 20)
         capacity *= 2;
     *loop = (struct loop){.worker = worker,
                           .course = course,
@@ -858,6 +978,9 @@ static int loop_init(struct loop *loop, struct worker *worker)
         flow->bytes = loop->bytes + (size_t)i * capacity * message;
         flow->sequence = loop->sequences ? &loop->sequences[i] : NULL;
     }
+    int r = is_open_loop(loop) ? plan_agenda(loop) : 0;
+    if (r < 0)
+        return r;
     worker->tally->flows_offered = count;
     struct engine_config config = {.target = course->target,
                                    .channels = count,
@@ -880,6 +1003,7 @@ static void loop_done(struct loop *loop)
     free(loop->bytes);
     free(loop->sequences);
     free(loop->earlier);
+    agenda_done(&loop->agenda);
 }
 
 static void pass(struct gate *gate)

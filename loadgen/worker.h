@@ -5,6 +5,7 @@
 #ifndef SOCKBENCH_LOADGEN_WORKER_H
 #define SOCKBENCH_LOADGEN_WORKER_H
 
+#include "loadgen/arrival.h"
 #include "loadgen/engine.h"
 #include "loadgen/payload.h"
 #include "loadgen/tally.h"
@@ -40,6 +41,10 @@ struct course {
     uint64_t reconnect_every;
     uint64_t rcvbuf_bytes, sndbuf_bytes;
     double connect_rate_per_s;
+    double rate_per_s; /* open loop: all flows together; 0: closed loop */
+    struct arrival arrival;
+    uint32_t max_inflight; /* open loop: per thread; beyond it: skipped */
+    bool spin; /* open loop: wait for what is due without sleeping */
     bool nodelay;
     bool stream;
 
