@@ -29,7 +29,9 @@ const struct server_model server_models[] = {
      tcp_epoll_et_run, NULL},
     {"epoll-workers", "a loop and a listener for each thread", SOCK_STREAM,
      MODEL_TAKES_WORKERS | MODEL_NEEDS_INET, 0, 0, tcp_epoll_workers_run, NULL},
-    {"uring-multishot", "one ring, told what has been done", SOCK_STREAM,
+    {"uring", "one ring, told what has been done", SOCK_STREAM, 0, 1, 0,
+     tcp_uring_run, ring_probe},
+    {"uring-multishot", "the same, asking once for many", SOCK_STREAM,
      MODEL_TAKES_WORKERS, 1, 0, tcp_uring_multishot_run, ring_probe},
 
     {"iterative", "one datagram after the other", SOCK_DGRAM, 0, 1, 0,

@@ -52,6 +52,7 @@ int tcp_poll_run(struct server *server);
 int tcp_epoll_run(struct server *server);
 int tcp_epoll_et_run(struct server *server);
 int tcp_epoll_workers_run(struct server *server);
+int tcp_uring_run(struct server *server);
 int tcp_uring_multishot_run(struct server *server);
 int udp_iterative_run(struct server *server);
 int udp_epoll_run(struct server *server);

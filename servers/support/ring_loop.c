@@ -82,7 +82,10 @@ void ring_loop_submit(struct ring_loop *loop)
             loop->no_entry = true;
             return;
         }
-        if (i == RING_ACCEPT)
+        if (i == RING_ACCEPT && loop->one_accept)
+            io_uring_prep_accept(sqe, loop->worker->listen_fd, NULL, NULL,
+                                 SOCK_CLOEXEC);
+        else if (i == RING_ACCEPT)
             io_uring_prep_multishot_accept(sqe, loop->worker->listen_fd, NULL,
                                            NULL, SOCK_CLOEXEC);
         else if (i == RING_STOP)

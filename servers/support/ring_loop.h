@@ -37,6 +37,7 @@ struct ring_loop {
     int error;
     bool no_entry; /* a submission entry was missed: do not wait, look again */
     bool draining, finishing, over;
+    bool one_accept; /* asked for anew after each client, not multishot */
 };
 
 /* For the calling thread. 0 or -errno; ring_loop_close takes half a loop too,
