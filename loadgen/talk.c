@@ -219,11 +219,11 @@ static void send_line(struct talk *talk, char *line, size_t length)
 static void defuse(char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        bool is_c1 = c == 0xc2 && i + 1 < length &&
-                     (unsigned char)text[i + 1] >= 0x80 &&
-                     (unsigned char)text[i + 1] < 0xa0;
-        if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || is_c1)
+        uint8_t c = (uint8_t)text[i];
+        uint8_t next = i + 1 < length ? (uint8_t)text[i + 1] : 0;
+        if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+            text[i] = text[i + 1] = '?';
+        else if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
             text[i] = '?';
     }
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #if HAVE_LIBEDIT
 #include <editline/readline.h>
@@ -62,11 +63,16 @@ static void append(struct talk_lines *lines, const char *text, size_t length)
 /* libedit calls back without an argument: there is one terminal. */
 static struct talk_lines *terminal;
 
+static void end_of_terminal(void)
+{
+    terminal->at_end = true;
+    rl_callback_handler_remove();
+}
+
 static void on_line(char *line)
 {
     if (!line) {
-        terminal->at_end = true;
-        rl_callback_handler_remove();
+        end_of_terminal();
         return;
     }
     if (*line)
@@ -74,6 +80,9 @@ static void on_line(char *line)
     append(terminal, line, strlen(line));
     append(terminal, "\n", 1);
     free(line);
+    /* libedit has given the terminal back to the kernel's own line editing,
+     * which would keep a Ctrl-D to itself. */
+    rl_callback_handler_install(terminal->prompt, on_line);
 }
 #endif
 
@@ -117,7 +126,13 @@ void talk_lines_read(struct talk_lines *lines)
 {
 #if HAVE_LIBEDIT
     if (lines->on_terminal) {
-        rl_callback_read_char();
+        int held = 0;
+        /* Readable and nothing there: a Ctrl-D that the kernel took, or the
+         * terminal is gone. libedit would not tell. */
+        if (ioctl(STDIN_FILENO, FIONREAD, &held) < 0 || held == 0)
+            end_of_terminal();
+        else
+            rl_callback_read_char();
         return;
     }
 #endif
