@@ -7,6 +7,7 @@
 
 #include "servers/options.h"
 #include "servers/registry.h"
+#include "servers/support/socket_file.h"
 #include "servers/wire/address.h"
 #include "servers/wire/service.h"
 
@@ -56,6 +57,8 @@ struct server {
                           into a buffer of the options */
     pid_t pid;         /* of the process that was started, for its children */
     atomic_uint_fast64_t *served; /* NULL without --exit-after */
+
+    struct socket_file socket_file;
 
     pthread_mutex_t lock; /* over counters */
     struct server_counters counters;

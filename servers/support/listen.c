@@ -36,7 +36,18 @@ static int set_options(const struct server *server, int fd)
     return r;
 }
 
-static int open_one(const struct server *server, int *ret_fd)
+static int bind_to(const struct address *address, int fd)
+{
+    int r = bind(fd, &address->u.any, address->length) < 0 ? -errno : 0;
+    if (r != -EADDRINUSE || !socket_file_is_used(address))
+        return r;
+    r = socket_file_clear(address);
+    if (r == 0 && bind(fd, &address->u.any, address->length) < 0)
+        r = -errno;
+    return r;
+}
+
+static int open_one(struct server *server, int *ret_fd)
 {
     const struct address *address = &server->address;
     int r;
@@ -47,30 +58,26 @@ static int open_one(const struct server *server, int *ret_fd)
     r = set_options(server, fd);
     if (r < 0)
         goto out;
-    if (bind(fd, &address->u.any, address->length) < 0 ||
-        (address->socket_type == SOCK_STREAM &&
-         listen(fd, (int)server->options->backlog) < 0)) {
+    r = bind_to(address, fd);
+    if (r < 0)
+        goto out;
+    if (socket_file_is_used(address))
+        socket_file_made(address, &server->socket_file);
+    if (address->socket_type == SOCK_STREAM &&
+        listen(fd, (int)server->options->backlog) < 0) {
         r = -errno;
         goto out;
     }
     *ret_fd = fd;
     fd = -1;
-    r = 0;
 out:
     if (fd >= 0)
         close(fd);
     return r;
 }
 
-int listen_open(struct server *server)
+static int open_all(struct server *server)
 {
-    const bool share = server->model->flags & MODEL_SHARES_SOCKET;
-    server->listen_count = share ? 1 : server->workers;
-    server->listen_fds = malloc(server->listen_count * sizeof(int));
-    if (!server->listen_fds)
-        return -ENOMEM;
-    for (unsigned i = 0; i < server->listen_count; i++)
-        server->listen_fds[i] = -1;
     for (unsigned i = 0; i < server->listen_count; i++) {
         int r = open_one(server, &server->listen_fds[i]);
         /* The first one chose the port; the others join it there. */
@@ -85,18 +92,33 @@ int listen_open(struct server *server)
     return 0;
 }
 
+int listen_open(struct server *server)
+{
+    const bool share = server->model->flags & MODEL_SHARES_SOCKET;
+    server->listen_count = share ? 1 : server->workers;
+    server->listen_fds = malloc(server->listen_count * sizeof(int));
+    if (!server->listen_fds)
+        return -ENOMEM;
+    for (unsigned i = 0; i < server->listen_count; i++)
+        server->listen_fds[i] = -1;
+    if (!socket_file_is_used(&server->address))
+        return open_all(server);
+    int lock = socket_file_lock(&server->address);
+    int r = open_all(server);
+    if (lock >= 0)
+        close(lock);
+    return r;
+}
+
 void listen_close(struct server *server)
 {
     if (!server->listen_fds)
         return;
-    bool bound = server->listen_fds[0] >= 0;
+    socket_file_remove(&server->address, &server->socket_file);
     for (unsigned i = 0; i < server->listen_count; i++) {
         if (server->listen_fds[i] >= 0)
             close(server->listen_fds[i]);
     }
     free(server->listen_fds);
     server->listen_fds = NULL;
-    if (bound && server->address.u.any.sa_family == AF_UNIX &&
-        server->address.u.un.sun_path[0] != '\0')
-        unlink(server->address.u.un.sun_path);
 }
