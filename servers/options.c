@@ -61,8 +61,9 @@ static const struct option_spec options[] = {
     {"exit-after", 0, OPTION_COUNT, AT(exit_after), "N", NULL,
      "end after so many clients or datagrams were served", 1, 0, NULL, NULL},
     {"workers", 0, OPTION_COUNT, AT(workers), "N", NULL,
-     "event loops, for the models that take a number (default 1)", 1, 256, NULL,
-     NULL},
+     "loops, threads or processes, for models that take a number (default: "
+     "the model's)",
+     1, 256, NULL, NULL},
     {"max-clients", 0, OPTION_COUNT, AT(max_clients), "N", NULL,
      "refuse more connections than this (default: the model's)", 1, 10000000,
      NULL, NULL},

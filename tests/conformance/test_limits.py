@@ -8,10 +8,11 @@ import time
 import unittest
 
 from programs import SANITIZED
-from traffic import connect, cpu_s, held, light, models, noise, read_exactly, read_to_end, stream, stuff, until
+from traffic import connect, cpu_s, crowd, held, light, models, noise, read_exactly, read_to_end, stream, stuff, until
 
 MODELS = models("stream")
-CONCURRENT = [model for model in MODELS if model != "iterative"]
+# The others leave those above in the backlog.
+REFUSING = [model for model in MODELS if model not in ("iterative", "prefork")]
 
 
 def few_descriptors():
@@ -34,8 +35,8 @@ def is_closed(client):
 
 class MaxClients(unittest.TestCase):
     def test_those_above_are_refused_and_the_others_served(self):
-        for model in CONCURRENT:
-            with self.subTest(model=model), stream(model, "--max-clients", 20) as server:
+        for model in REFUSING:
+            with self.subTest(model=model), stream(model, "--max-clients", 20, *crowd(model, 20)) as server:
                 served = [connect(server) for _ in range(20)]
                 for client in served:
                     self.assertTrue(answered(client))
@@ -53,21 +54,35 @@ class MaxClients(unittest.TestCase):
                 for client in served + above:
                     client.close()
 
-    def test_a_thousand_threads_by_default(self):
-        with stream("thread") as server:
-            clients = [connect(server) for _ in range(1000)]
-            for client in clients:
-                self.assertTrue(answered(client))
-            with connect(server) as client:
-                self.assertTrue(is_closed(client))
-            for client in clients:
-                client.close()
+    def test_the_default_of_the_model(self):
+        for model, most in (("fork", 500), ("thread", 1000), ("select", 1000)):
+            if model not in MODELS:
+                continue
+            with self.subTest(model=model), stream(model) as server:
+                clients = [connect(server) for _ in range(most + 50)]
+                self.assertEqual([is_closed(client) for client in clients], [False] * most + [True] * 50)
+                for client in clients:
+                    client.close()
+
+    def test_select_refuses_descriptors_that_fit_into_no_set(self):
+        for model in models("stream", ("select",)):
+            with stream(model, "--max-clients", 5000) as server:
+                clients = [connect(server) for _ in range(1200)]
+                closed = [is_closed(client) for client in clients]
+                served = closed.index(True)
+                self.assertIn(served, range(1000, 1024))
+                self.assertEqual(closed, [False] * served + [True] * (1200 - served))
+                for client in clients[:served]:
+                    self.assertTrue(answered(client))
+                for client in clients:
+                    client.close()
 
 
 class Descriptors(unittest.TestCase):
     def test_the_default_limit_leaves_a_reserve(self):
-        for model in CONCURRENT:
-            with self.subTest(model=model), stream(model, preexec_fn=few_descriptors) as server:
+        for model in REFUSING:
+            with self.subTest(model=model), \
+                    stream(model, *crowd(model, 32), preexec_fn=few_descriptors) as server:
                 clients = [connect(server) for _ in range(200)]
                 served = [client for client in clients if not is_closed(client)]
                 self.assertEqual(len(served), 32)
@@ -75,9 +90,9 @@ class Descriptors(unittest.TestCase):
                     client.close()
 
     def test_running_out_is_survived_without_spinning(self):
-        for model in CONCURRENT:
+        for model in REFUSING:
             with self.subTest(model=model), \
-                    stream(model, "--max-clients", 1000, preexec_fn=few_descriptors) as server:
+                    stream(model, "--max-clients", 1000, *crowd(model, 64), preexec_fn=few_descriptors) as server:
                 clients = [connect(server) for _ in range(200)]
                 self.assertTrue(answered(clients[0]))
                 before_s, begin = cpu_s(server), time.monotonic()

@@ -6,7 +6,7 @@ import time
 import unittest
 
 from programs import serving
-from traffic import GRACE_S, connect, light, models, noise, read_exactly, read_to_end, stream, stuff, until
+from traffic import GRACE_S, connect, crowd, light, models, noise, read_exactly, read_to_end, stream, stuff, until
 
 MODELS = models("stream")
 SLACK_S = 1.0  # for a loaded machine, on top of the promise
@@ -16,7 +16,7 @@ class Drain(unittest.TestCase):
     def test_clients_in_mid_message_get_every_byte_then_eof(self):
         for model in MODELS:
             count = 1 if model == "iterative" else 100
-            with self.subTest(model=model), stream(model, "--service", "upper") as server:
+            with self.subTest(model=model), stream(model, "--service", "upper", *crowd(model, count)) as server:
                 clients = [connect(server) for _ in range(count)]
                 for i, client in enumerate(clients):  # served, so surely accepted
                     client.sendall(b"hi")

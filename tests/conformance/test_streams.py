@@ -5,7 +5,7 @@ import threading
 import unittest
 
 from programs import SANITIZED
-from traffic import (DESCRIPTORS, HOSTS, SERVICES, connect, exchange_all, half_closed_exchange, light, models, noise,
+from traffic import (DESCRIPTORS, HOSTS, SERVICES, connect, crowd, exchange_all, half_closed_exchange, light, models, noise,
                      read_exactly, resident_bytes, stream, stuff)
 
 MODELS = models("stream")
@@ -33,7 +33,8 @@ class Content(unittest.TestCase):
     def test_clients_do_not_mix(self):
         count = 64
         for model in CONCURRENT:
-            with self.subTest(model=model), stream(model, "--service", "upper") as server:
+            with self.subTest(model=model), \
+                    stream(model, "--service", "upper", *crowd(model, count)) as server:
                 clients = [connect(server) for _ in range(count)]
                 for turn in range(light(20, 5)):
                     messages = [noise(1 + (i * 997 + turn * 131) % 5000, i + turn * count) for i in range(count)]
@@ -114,7 +115,7 @@ class Peers(unittest.TestCase):
         count = light(200, 50)
         buffers = ("--rcvbuf", "64k", "--sndbuf", "64k")
         for model in CONCURRENT:
-            with self.subTest(model=model), stream(model, *buffers) as server:
+            with self.subTest(model=model), stream(model, *buffers, *crowd(model, count + 1)) as server:
                 before = resident_bytes(server)
                 stuck = [connect(server, rcvbuf=65536, sndbuf=65536) for _ in range(count)]
                 stuff(stuck)
@@ -146,7 +147,7 @@ class TenThousand(unittest.TestCase):
     @unittest.skipIf(SANITIZED, "memory figures mean nothing under sanitizers")
     def test_idle_clients_cost_little(self):
         count = min(10000, DESCRIPTORS - 500)
-        for model in models("stream", ("epoll", "uring-multishot")):
+        for model in models("stream", ("poll", "epoll", "epoll-et", "epoll-workers", "uring", "uring-multishot")):
             with self.subTest(model=model), stream(model) as server:
                 clients = [connect(server) for _ in range(count)]
                 replies = exchange_all(clients, [b"once"] * count)

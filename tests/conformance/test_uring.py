@@ -11,9 +11,9 @@ from programs import SERVE, run, skip
 from traffic import (connect, exchange_all, half_closed_exchange, held, light, models, noise, read_exactly, stream,
                      stuff, unavailable, until)
 
-MODEL = "uring-multishot"
-if MODEL not in models("stream"):
-    skip("%s: %s" % (MODEL, unavailable()[MODEL]))
+MODELS = models("stream", ("uring", "uring-multishot"))
+if not MODELS:
+    skip("; ".join("%s: %s" % reason for reason in unavailable().items()) or "neither was chosen")
 
 TINY = {
     "one small buffer": ("--ring-buffers", 1, "--buffer", 256),
@@ -23,11 +23,13 @@ TINY = {
     "all of it": ("--ring-entries", 1, "--cq-entries", 2, "--ring-buffers", 1, "--buffer", 100),
 }
 
+SCARCE = [(model, name, options) for model in MODELS for name, options in TINY.items()]
+
 
 class Starved(unittest.TestCase):
     def test_every_client_is_served_whatever_is_scarce(self):
-        for name, options in TINY.items():
-            with self.subTest(scarce=name), stream(MODEL, *options) as server:
+        for model, name, options in SCARCE:
+            with self.subTest(model=model, scarce=name), stream(model, *options) as server:
                 clients = [connect(server) for _ in range(light(1000, 200))]
                 for turn in range(3):
                     messages = [noise(300 + i % 50, i + turn) for i in range(len(clients))]
@@ -38,8 +40,8 @@ class Starved(unittest.TestCase):
 
     def test_a_hog_and_a_victim_both_finish(self):
         bulk = noise(light(16 << 20, 1 << 20), 7)
-        for name, options in TINY.items():
-            with self.subTest(scarce=name), stream(MODEL, *options) as server, \
+        for model, name, options in SCARCE:
+            with self.subTest(model=model, scarce=name), stream(model, *options) as server, \
                     connect(server) as hog, connect(server) as victim:
                 got = []
                 thread = threading.Thread(target=lambda: got.append(half_closed_exchange(hog, bulk)))
@@ -52,8 +54,8 @@ class Starved(unittest.TestCase):
                 self.assertTrue(got[0] == bulk)
 
     def test_stalled_peers_hold_no_buffer_of_the_others(self):
-        for name, options in TINY.items():
-            with self.subTest(scarce=name), stream(MODEL, "--sndbuf", "8k", *options) as server:
+        for model, name, options in SCARCE:
+            with self.subTest(model=model, scarce=name), stream(model, "--sndbuf", "8k", *options) as server:
                 stalled = [connect(server, rcvbuf=4096) for _ in range(20)]
                 sent = stuff(stalled)
                 with connect(server) as client:
@@ -66,8 +68,8 @@ class Starved(unittest.TestCase):
 
     def test_churn_meets_no_stale_completion(self):
         """Descriptors and slots are reused while old operations come in."""
-        for name, options in TINY.items():
-            with self.subTest(scarce=name), stream(MODEL, *options) as server:
+        for model, name, options in SCARCE:
+            with self.subTest(model=model, scarce=name), stream(model, *options) as server:
                 for i in range(light(1000, 200)):
                     first, second = connect(server), connect(server)
                     first.sendall(noise(3000, i))
@@ -82,23 +84,26 @@ class Starved(unittest.TestCase):
 
 class Workers(unittest.TestCase):
     def test_several_rings_serve_one_port(self):
-        with stream(MODEL, "--workers", 4, "--service", "upper") as server:
-            self.assertIn(" workers=4 ", server.ready_line)
-            self.assertGreaterEqual(held(server)["threads"], 4)  # a sanitizer may add its own
-            clients = [connect(server) for _ in range(64)]
-            messages = [noise(2000, i) for i in range(64)]
-            replies = exchange_all(clients, messages)
-            self.assertTrue(replies == [message.upper() for message in messages])
-            for client in clients:
-                client.close()
+        for model in models("stream", ("uring-multishot",)):
+            with stream(model, "--workers", 4, "--service", "upper") as server:
+                self.assertIn(" workers=4 ", server.ready_line)
+                self.assertGreaterEqual(held(server)["threads"], 4)  # a sanitizer may add its own
+                clients = [connect(server) for _ in range(64)]
+                messages = [noise(2000, i) for i in range(64)]
+                replies = exchange_all(clients, messages)
+                self.assertTrue(replies == [message.upper() for message in messages])
+                for client in clients:
+                    client.close()
 
 
 class Grants(unittest.TestCase):
     def test_the_ready_line_names_them(self):
-        with stream(MODEL) as server:
-            words = dict(word.split("=", 1) for word in server.ready_line.split()[2:])
-            self.assertLessEqual({"buffers", "ring", "workers"}, set(words))
-            self.assertLessEqual(set(words), {"buffers", "receive", "ring", "workers"})
+        for model in MODELS:
+            with self.subTest(model=model), stream(model) as server:
+                words = dict(word.split("=", 1) for word in server.ready_line.split()[2:])
+                words.pop("workers", None)
+                self.assertLessEqual({"buffers", "ring"}, set(words))
+                self.assertLessEqual(set(words), {"buffers", "receive", "ring"})
 
 
 class Refused(unittest.TestCase):
@@ -117,12 +122,13 @@ class Refused(unittest.TestCase):
             os._exit(99)
 
     def test_it_is_exit_77_with_the_cause_and_never_another_model(self):
-        result = run(SERVE, "--model", MODEL, "--listen", "tcp://127.0.0.1:0", preexec_fn=self.forbid)
-        self.assertEqual(result.returncode, 77)
-        self.assertEqual(result.stdout, "")
-        self.assertIn("io_uring is refused: Operation not permitted", result.stderr)
-        self.assertIn("io_uring_disabled", result.stderr)
-        self.assertEqual(result.stderr.count("\n"), 1)
+        for model in MODELS:
+            result = run(SERVE, "--model", model, "--listen", "tcp://127.0.0.1:0", preexec_fn=self.forbid)
+            self.assertEqual(result.returncode, 77)
+            self.assertEqual(result.stdout, "")
+            self.assertIn("io_uring is refused: Operation not permitted", result.stderr)
+            self.assertIn("io_uring_disabled", result.stderr)
+            self.assertEqual(result.stderr.count("\n"), 1)
 
     def test_the_list_says_so(self):
         result = run(SERVE, "--list", preexec_fn=self.forbid)

@@ -20,11 +20,23 @@ HOSTS = ("127.0.0.1", "[::1]")
 SERVICES = {"echo": bytes, "upper": bytes.upper}  # bytes.upper: a-z alone
 
 
+# These have a worker for each client, and a fixed number of workers.
+FIXED = ("prefork", "pool")
+# SOCKBENCH_MODELS=fork,poll tries those alone.
+CHOSEN = os.environ.get("SOCKBENCH_MODELS")
+
+
 def models(transport, wanted=None):
     """The models of a transport that can run here, by the program's own list."""
     rows = json.loads(run(SERVE, "--list", "--json").stdout)
     names = [row["name"] for row in rows if row["transport"] == transport and row["available"]]
-    return [name for name in names if wanted is None or name in wanted]
+    return [name for name in names
+            if (wanted is None or name in wanted) and (not CHOSEN or name in CHOSEN.split(","))]
+
+
+def crowd(model, count):
+    """Options with which the model serves so many clients at the same time."""
+    return ("--workers", count) if model in FIXED else ()
 
 
 def unavailable():
@@ -45,27 +57,65 @@ def noise(size, seed=1):
     return random.Random(seed).randbytes(size)
 
 
+# What a service answers to the bytes of a whole stream, and to a datagram.
+def ok_lines(data):
+    *lines, tail = data.split(b"\n")
+    return b"".join(b"OK..." + line + b"\n" for line in lines) + (b"OK..." + tail if tail else b"")
+
+
+ON_STREAMS = {
+    "echo": bytes,
+    "upper": bytes.upper,
+    "ok": ok_lines,
+    "greeting": lambda data: b"Thank you for connecting",
+    "discard": lambda data: b"%d\n" % len(data),
+}
+ON_DATAGRAMS = {"echo": bytes, "upper": bytes.upper, "ok": lambda data: b"OK..." + data}
+
+# Several sockets on one address, or segments: not with Unix sockets.
+NEED_INET = ("epoll-workers", "reuseport", "gso")
+
+
+def addresses(transport, model, folder):
+    """Where a model can serve, one of each family; folder is for socket files."""
+    inet, local = ("tcp", "unix") if transport == "stream" else ("udp", "unix-dgram")
+    found = ["%s://127.0.0.1:0" % inet, "%s://[::1]:0" % inet]
+    if model not in NEED_INET:
+        found += ["%s:%s/socket" % (local, folder), "%s:@sockbench-test-%d" % (local, os.getpid())]
+    return found
+
+
+def target(server):
+    """(family, address) as the socket module wants them."""
+    if server.scheme == "unix":
+        return socket.AF_UNIX, server.host.replace("@", "\0", 1) if server.host[0] == "@" else server.host
+    return socket.AF_INET6 if ":" in server.host else socket.AF_INET, (server.host, server.port)
+
+
 def connect(server, rcvbuf=None, sndbuf=None, timeout=20):
-    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    family, address = target(server)
     client = socket.socket(family, socket.SOCK_STREAM)
     if rcvbuf:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
     if sndbuf:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, sndbuf)
     client.settimeout(timeout)
-    client.connect((server.host, server.port))
-    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    client.connect(address)
+    if family != socket.AF_UNIX:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return client
 
 
 def peer(server, timeout=20):
     """A datagram socket that talks to the server alone."""
-    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    family, address = target(server)
     client = socket.socket(family, socket.SOCK_DGRAM)
+    if family == socket.AF_UNIX:
+        client.bind("")  # a name that the kernel chooses: without one no reply
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
     client.settimeout(timeout)
-    client.connect((server.host, server.port))
+    client.connect(address)
     return client
 
 
