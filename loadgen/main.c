@@ -1,4 +1,6 @@
 /* sockbench-load: options -> plan -> run -> report. */
+#include "loadgen/interchange.h"
+#include "loadgen/measure/clock.h"
 #include "loadgen/measure/host.h"
 #include "loadgen/measure/report.h"
 #include "loadgen/plan.h"
@@ -12,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void on_interrupt(int signal)
@@ -34,6 +37,17 @@ static void handle_signals(void)
 /* A report that cannot be written is best known before the load. */
 static int check_output(const char *path)
 {
+    struct stat status;
+    if (*path == '\0' || strcmp(path, "-") == 0) {
+        log_line("cannot write '%s': a file's name is wanted (--json prints on "
+                 "stdout)",
+                 path);
+        return EXIT_USAGE;
+    }
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+        log_line("cannot write %s: it is a directory", path);
+        return EXIT_USAGE;
+    }
     char *folder = strdup(path);
     if (!folder)
         return EXIT_FAILED;
@@ -46,6 +60,17 @@ static int check_output(const char *path)
         return EXIT_PASS;
     log_line("cannot write %s: %s", path, strerror(r));
     return EXIT_USAGE;
+}
+
+static int check_outputs(const struct load_options *options)
+{
+    const char *const paths[] = {options->output, options->hlog, options->hgrm};
+    int code = EXIT_PASS;
+    for (size_t i = 0; i < 3 && code == EXIT_PASS; i++) {
+        if (paths[i])
+            code = check_output(paths[i]);
+    }
+    return code;
 }
 
 /* Why nothing could start: the first fault of any connection. */
@@ -71,6 +96,33 @@ static int explain_nothing(const struct plan *plan,
     return EXIT_FAILED;
 }
 
+/* The run's clock has no date: the window began so long before now. */
+static double window_begin_unix_s(const struct tally *total)
+{
+    double ago_s =
+        ((double)clock_now_ns() - (double)total->window_begin_ns) / 1e9;
+    return (double)clock_ns(CLOCK_REALTIME) / 1e9 - ago_s;
+}
+
+static int write_interchange(const struct plan *plan,
+                             const struct run_result *result)
+{
+    const struct load_options *options = &plan->options;
+    const struct tally *total = &result->total;
+    const char *path = options->hlog;
+    int r = 0;
+    if (options->hlog)
+        r = interchange_write_log(total, plan->course.interval_ns,
+                                  window_begin_unix_s(total), options->hlog);
+    if (r == 0 && options->hgrm) {
+        path = options->hgrm;
+        r = interchange_write_distribution(total, options->hgrm);
+    }
+    if (r < 0)
+        log_line("cannot write %s: %s", path, strerror(-r));
+    return r;
+}
+
 static int publish(const struct plan *plan, const struct run_result *result,
                    json_t *report)
 {
@@ -84,6 +136,8 @@ static int publish(const struct plan *plan, const struct run_result *result,
             code = EXIT_FAILED;
         }
     }
+    if (write_interchange(plan, result) < 0)
+        code = EXIT_FAILED;
     if (options->json) {
         r = report_print(report, stdout);
     } else {
@@ -104,6 +158,19 @@ static int publish(const struct plan *plan, const struct run_result *result,
     return result->interrupted ? EXIT_INTERRUPTED : code;
 }
 
+/* No connection came about, or every datagram was refused. */
+static bool nobody_is_there(const struct plan *plan,
+                            const struct run_result *result)
+{
+    const struct tally *total = &result->total;
+    if (result->interrupted)
+        return false;
+    if (plan->course.stream)
+        return total->flows_connected == 0;
+    return total->answered_total == 0 &&
+           total->connection_faults[FAULT_REFUSED] > 0;
+}
+
 static int measure(struct plan *plan, int argc, char **argv)
 {
     const struct load_options *options = &plan->options;
@@ -118,8 +185,7 @@ static int measure(struct plan *plan, int argc, char **argv)
         log_line("cannot load %s: %s", plan->target_text,
                  strerror(r < 0 ? -r : -result.error));
         code = EXIT_FAILED;
-    } else if (plan->course.stream && result.total.flows_connected == 0 &&
-               !result.interrupted) {
+    } else if (nobody_is_there(plan, &result)) {
         code = explain_nothing(plan, &result);
     } else {
         json_t *report = summary_make(plan, &result, before, argc, argv);
@@ -161,8 +227,7 @@ int main(int argc, char **argv)
     } else if (argc - operands > 1) {
         log_line("one address, not %d: '%s' is one too many", argc - operands,
                  argv[operands + 1]);
-    } else if (!options.output ||
-               (code = check_output(options.output)) == EXIT_PASS) {
+    } else if ((code = check_outputs(&options)) == EXIT_PASS) {
         struct plan_error refused;
         handle_signals();
         if (plan_make(&plan, &options, argv[operands], &refused) < 0) {

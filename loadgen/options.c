@@ -6,6 +6,7 @@
 #include "servers/wire/service.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #define AT(member) offsetof(struct load_options, member)
 #define SECOND 1000000000ULL
@@ -19,6 +20,19 @@ static const char *check_cpus(const char *text)
 static const char *check_service(const char *text)
 {
     return service_find(text) ? NULL : "one of echo|upper|ok|greeting";
+}
+
+static const char *check_label(const char *text)
+{
+    for (const char *at = text;; at++) {
+        size_t length = strcspn(at, ",");
+        const char *equals = memchr(at, '=', length);
+        if (!equals || equals == at)
+            return "not of the form key=value,key=value";
+        at += length;
+        if (*at == '\0')
+            return NULL;
+    }
 }
 
 static const char *check_arrival(const char *text)
@@ -211,6 +225,7 @@ static const struct option_spec rows[] = {
      .type = OPTION_TEXT,
      .offset = AT(label),
      .argument = "K=V,...",
+     .check = check_label,
      .help = "kept in the report"},
     {.name = "json",
      .letter = 'J',
@@ -223,6 +238,16 @@ static const struct option_spec rows[] = {
      .offset = AT(output),
      .argument = "FILE",
      .help = "write the report as JSON to FILE"},
+    {.name = "hlog",
+     .type = OPTION_TEXT,
+     .offset = AT(hlog),
+     .argument = "FILE",
+     .help = "write the intervals' response times as an HdrHistogram log"},
+    {.name = "hgrm",
+     .type = OPTION_TEXT,
+     .offset = AT(hgrm),
+     .argument = "FILE",
+     .help = "write the percentile distribution of the response times"},
     {.name = "quiet",
      .letter = 'q',
      .type = OPTION_FLAG,

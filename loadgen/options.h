@@ -27,6 +27,8 @@ struct load_options {
     const char *engine;         /* NULL: uring where granted, else epoll */
     const char *cpus;           /* NULL: the caller's affinity */
     const char *output;
+    const char *hlog;
+    const char *hgrm;
     const char *label;
     const char *arrival;
     const char *pacing;

@@ -393,6 +393,21 @@ static const char *const fault_words[PAYLOAD_FAULTS] = {
     [PAYLOAD_FOREIGN] = "of another run",
 };
 
+/* Why connections came to nothing. */
+static const char *const fault_words_of_connections[FAULTS] = {
+    [FAULT_REFUSED] = "refused: nobody listens there (any more)",
+    [FAULT_RESET] = "reset by the server",
+    [FAULT_CLOSED] = "closed by the server before it had answered",
+    [FAULT_CONNECT_TIMEOUT] = "not accepted within 3 s",
+    [FAULT_NO_PORT] = "no_port: this client's ports are used up",
+    [FAULT_NO_DESCRIPTOR] = "no_descriptor: this client's descriptors are "
+                            "used up",
+    [FAULT_WOULD_BLOCK] = "would_block: this client's send buffer was full",
+    [FAULT_TOO_BIG] = "too_big: larger than the socket sends",
+    [FAULT_CONTENT] = "wrong replies",
+    [FAULT_OTHER] = "other errors",
+};
+
 static void invalid_reasons(const struct view *view, json_t *reasons)
 {
     const struct tally *t = view->total;
@@ -403,14 +418,24 @@ static void invalid_reasons(const struct view *view, json_t *reasons)
                        (unsigned long long)t->content_faults[i], fault_words[i],
                        payload_fault_names[i]);
     }
-    if (!view->result->complete)
-        add_reason(reasons, "the run ended early: %s", view->result->reason);
+    if (!view->result->complete) {
+        int worst = 0;
+        for (int i = 1; i < FAULTS; i++) {
+            if (t->connection_faults[i] > t->connection_faults[worst])
+                worst = i;
+        }
+        bool any = t->connection_faults[worst] > 0;
+        add_reason(reasons, "the run ended early: %s%s%s%s",
+                   view->result->reason, any ? " (" : "",
+                   any ? fault_words_of_connections[worst] : "",
+                   any ? ")" : "");
+    }
     if (view->course->stream) {
         for (int i = 0; i < FAULTS; i++) {
             if (t->connection_faults[i] > 0 && i != FAULT_CONTENT)
                 add_reason(reasons, "%llu connections failed: %s",
                            (unsigned long long)t->connection_faults[i],
-                           fault_names[i]);
+                           fault_words_of_connections[i]);
         }
         if (t->flows_connected < t->flows_offered)
             add_reason(reasons, "only %llu of %llu connections were made",

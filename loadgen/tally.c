@@ -74,22 +74,6 @@ static void window_add(struct tally *into, const struct tally *from)
         into->drain_end_ns = from->drain_end_ns;
 }
 
-/* into->slice + from->slice through one histogram. */
-static int slice_add(struct hist_slice *into, const struct hist_slice *from,
-                     struct hist *scratch)
-{
-    hist_reset(scratch);
-    hist_add_slice(scratch, into);
-    hist_add_slice(scratch, from);
-    struct hist_slice sum;
-    int r = hist_pack(scratch, NULL, &sum);
-    if (r < 0)
-        return r;
-    hist_slice_done(into);
-    *into = sum;
-    return 0;
-}
-
 static int intervals_add(struct tally *into, const struct tally *from)
 {
     if (from->intervals_count > into->intervals_count) {
@@ -107,8 +91,8 @@ static int intervals_add(struct tally *into, const struct tally *from)
     for (uint64_t i = 0; r == 0 && i < from->intervals_count; i++) {
         into->intervals[i].completed += from->intervals[i].completed;
         into->intervals[i].errors += from->intervals[i].errors;
-        r = slice_add(&into->intervals[i].response,
-                      &from->intervals[i].response, scratch);
+        r = hist_slice_add(&into->intervals[i].response,
+                           &from->intervals[i].response, scratch);
     }
     free(scratch);
     return r;

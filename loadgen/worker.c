@@ -11,8 +11,9 @@
 
 #define COMPLETIONS_MAX 128
 #define CONNECTING_MAX                                                         \
-    128u /* handshakes at once: an accept queue is finite                      \
-          */
+    128u                   /* handshakes at once: an accept queue is finite    \
+                            */
+#define CONNECTS_A_TURN 4u /* those of one submission wait for each other */
 #define SCAN_NS (20 * NS_PER_MS)
 #define CONNECT_TIMEOUT_NS (3 * NS_PER_S)
 #define REST_NS (10 * NS_PER_MS)
@@ -402,6 +403,7 @@ static void on_connected(struct loop *loop, struct flow *flow)
 static void start_connect(struct loop *loop, struct flow *flow)
 {
     empty_rings(loop, flow);
+    loop->now_ns = clock_now_ns();
     flow->connect_begin_ns = loop->now_ns;
     flow->state = FLOW_CONNECTING;
     loop->connecting++;
@@ -655,9 +657,12 @@ static void start_connects(struct loop *loop)
     if (rate > 0)
         due = 1 + (uint64_t)((double)(loop->now_ns - loop->course->epoch_ns) *
                              rate / 1e9 / loop->course->threads);
-    while (loop->flows_started < loop->flows_count &&
-           loop->flows_started < due && loop->connecting < CONNECTING_MAX)
+    for (uint32_t i = 0; i < CONNECTS_A_TURN; i++) {
+        if (loop->flows_started == loop->flows_count ||
+            loop->flows_started >= due || loop->connecting >= CONNECTING_MAX)
+            break;
         start_connect(loop, &loop->flows[loop->flows_started++]);
+    }
 }
 
 static void scan(struct loop *loop)
@@ -891,6 +896,21 @@ static int load(struct loop *loop)
     return r;
 }
 
+/* Requests of the window that were answered after it belong to its last
+ * interval, or the intervals would not add up to the whole. */
+static void add_drain(struct loop *loop)
+{
+    struct tally *tally = loop->tally;
+    struct hist_slice rest = {0};
+    if (tally->intervals_count == 0 ||
+        hist_pack(&tally->response, loop->earlier, &rest) < 0)
+        return;
+    struct interval *last = &tally->intervals[tally->intervals_count - 1];
+    if (rest.count > 0) /* `earlier` has served its purpose */
+        (void)hist_slice_add(&last->response, &rest, loop->earlier);
+    hist_slice_done(&rest);
+}
+
 /* What is still open when all is over. */
 static void settle(struct loop *loop)
 {
@@ -1031,6 +1051,7 @@ void *worker_run(void *argument)
     pass(&course->gate);
     if (r == 0 && worker->error == 0) {
         r = load(&loop);
+        add_drain(&loop);
         settle(&loop);
     }
     if (worker->error == 0)

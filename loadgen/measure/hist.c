@@ -158,6 +158,21 @@ void hist_add_slice(struct hist *into, const struct hist_slice *slice)
     }
 }
 
+int hist_slice_add(struct hist_slice *into, const struct hist_slice *from,
+                   struct hist *scratch)
+{
+    hist_reset(scratch);
+    hist_add_slice(scratch, into);
+    hist_add_slice(scratch, from);
+    struct hist_slice sum;
+    int r = hist_pack(scratch, NULL, &sum);
+    if (r < 0)
+        return r;
+    hist_slice_done(into);
+    *into = sum;
+    return 0;
+}
+
 void hist_slice_done(struct hist_slice *slice)
 {
     free(slice->counts);

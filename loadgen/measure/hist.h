@@ -102,6 +102,9 @@ struct hist_slice {
 int hist_pack(const struct hist *hist, const struct hist *earlier,
               struct hist_slice *ret);
 void hist_add_slice(struct hist *into, const struct hist_slice *slice);
+/* into += from, through an empty-able scratch histogram. 0 or -ENOMEM. */
+int hist_slice_add(struct hist_slice *into, const struct hist_slice *from,
+                   struct hist *scratch);
 void hist_slice_done(struct hist_slice *slice);
 
 #endif

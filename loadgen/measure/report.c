@@ -1,5 +1,7 @@
 #include "loadgen/measure/report.h"
 
+#include "loadgen/measure/hdr.h"
+
 #include "build_facts.h"
 
 #include <errno.h>
@@ -94,6 +96,9 @@ void put_hist(json_t *object, const char *key, const struct hist *hist)
     put_count(out, "max_ns", hist->max);
     put_real(out, "mean_ns", hist_mean(hist));
     put_real(out, "stddev_ns", hist_stddev(hist));
+    char *packed = hdr_encode(hist);
+    put_text(out, "hdr_v2_base64", packed);
+    free(packed);
     json_t *list = put_array(out, "quantiles");
     for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++) {
         struct hist_quantile found;
@@ -173,13 +178,37 @@ static int finish(FILE *file)
     return r;
 }
 
+/* A device or a pipe cannot be replaced, and a full one is no earlier report to
+ * be saved: it is written to as it is. */
+static int write_in_place(const char *path, int (*body)(FILE *, const void *),
+                          const void *what)
+{
+    FILE *file = fopen(path, "we");
+    if (!file)
+        return -errno;
+    errno = 0;
+    int r = body(file, what);
+    if (r == 0 && (fflush(file) != 0 || ferror(file)))
+        r = errno ? -errno : -EIO;
+    if (fclose(file) != 0 && r == 0)
+        r = -errno;
+    return r;
+}
+
 static int write_atomically(const char *path, int (*body)(FILE *, const void *),
                             const void *what)
 {
-    char temporary[PATH_MAX];
-    int n = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    if (n < 0 || (size_t)n >= sizeof temporary)
-        return -ENAMETOOLONG;
+    char target[PATH_MAX];
+    char temporary[PATH_MAX + 8];
+    struct stat status;
+    /* A link stays a link: what it points to is replaced. Where that does not
+     * exist yet, glibc leaves the name that is missing. */
+    if (!realpath(path, target) && errno != ENOENT)
+        return -errno;
+    if (stat(target, &status) == 0 && !S_ISREG(status.st_mode))
+        return S_ISDIR(status.st_mode) ? -EISDIR
+                                       : write_in_place(target, body, what);
+    snprintf(temporary, sizeof temporary, "%s.XXXXXX", target);
     int fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
         return -errno;
@@ -198,14 +227,14 @@ static int write_atomically(const char *path, int (*body)(FILE *, const void *),
     int end = finish(file);
     if (r == 0)
         r = end;
-    if (r == 0 && rename(temporary, path) < 0)
+    if (r == 0 && rename(temporary, target) < 0)
         r = -errno;
 out:
     if (r < 0) {
         unlink(temporary);
         return r;
     }
-    return sync_folder_of(path);
+    return sync_folder_of(target);
 }
 
 static int write_json_body(FILE *file, const void *what)

@@ -32,8 +32,8 @@ json_t *put_array(json_t *object, const char *key);
 void put_ratio(json_t *object, const char *key, double numerator,
                double denominator);
 
-/* A histogram: {count, min_ns, max_ns, mean_ns, stddev_ns, quantiles[]}, or
- * null when it is empty. */
+/* A histogram: {count, min_ns, max_ns, mean_ns, stddev_ns, hdr_v2_base64,
+ * quantiles[]}, or null when it is empty. */
 void put_hist(json_t *object, const char *key, const struct hist *hist);
 
 /* tool{version, commit, compiler, flags, liburing}. */

@@ -111,7 +111,10 @@ static int parse_host(const char *text, int socket_type,
     struct addrinfo *list = NULL;
     int r = getaddrinfo(host, port, &hints, &list);
     if (r != 0 || !list) {
-        *ret_why = gai_strerror(r);
+        /* "Servname not supported for ai_socktype" helps nobody. */
+        *ret_why = r == EAI_SERVICE  ? "no such port or service name"
+                   : r == EAI_NONAME ? "no such host name"
+                                     : gai_strerror(r);
         return -EINVAL;
     }
     const struct addrinfo *chosen = list;

@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -48,6 +49,8 @@ class Words(unittest.TestCase):
         self.refused(2, address, "-d", "1s", "-n", "5", says="one of the two")
         self.refused(2, address, "-t", "9", "-c", "8", says="more than the 8 connections")
         self.refused(2, address, "--service", "shout", says="echo|upper")
+        self.refused(2, address, "--label", "x", says="key=value")
+        self.refused(2, address, "--label", "a=1,=2", says="key=value")
         self.refused(2, address, "--cpus", "x", says="a list of CPUs")
         self.refused(2, address, "-o", "/no/such/folder/x.json", says="No such file or directory")
 
@@ -73,6 +76,10 @@ class Words(unittest.TestCase):
             s.bind(("127.0.0.1", 0))  # bound, not listening: the port stays ours
             port = s.getsockname()[1]
             self.refused(1, "tcp://127.0.0.1:%d" % port, "-d", "100ms", says="connection refused")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(("127.0.0.1", 0))
+            free = s.getsockname()[1]
+        self.refused(1, "udp://127.0.0.1:%d" % free, "-d", "1s", says="connection refused")
 
     def test_limits_are_foreseen(self):
         def few():
@@ -198,6 +205,27 @@ class Files(unittest.TestCase):
         self.assertEqual(os.listdir(self.folder.name), ["report.json"])
 
 
+    def test_a_link_stays_a_link_and_what_is_no_file_is_not_replaced(self):
+        target = os.path.join(self.folder.name, "target.json")
+        os.symlink("target.json", self.path)
+        with serving("epoll", "tcp://127.0.0.1:0") as server:
+            self.assertEqual(load(server.address, "-n", 50, "-w", 0, "-o", self.path).returncode, 0)
+            self.assertTrue(os.path.islink(self.path))
+            read_load_report(target)
+            self.assertEqual(load(server.address, "-n", 50, "-o", self.folder.name).returncode, 2)
+            self.assertEqual(load(server.address, "-n", 50, "-o", "").returncode, 2)
+            self.assertEqual(load(server.address, "-n", 50, "-o", "-").returncode, 2)
+            full = os.path.join(self.folder.name, "full")
+            try:  # a /dev/full of our own
+                os.mknod(full, 0o666 | stat.S_IFCHR, os.makedev(1, 7))
+            except PermissionError as error:
+                self.skipTest("no device can be made: %s" % error)
+            result = load(server.address, "-n", 50, "-w", 0, "-q", "-o", full)
+            self.assertEqual(result.returncode, 1, result.stderr)
+            self.assertIn("No space left", result.stderr)
+            self.assertTrue(stat.S_ISCHR(os.stat(full).st_mode))
+
+
 class Faults(unittest.TestCase):
     def start(self, *argv):
         return subprocess.Popen([LOAD, *map(str, argv)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -217,6 +245,7 @@ class Faults(unittest.TestCase):
                 self.assertFalse(report["run"]["complete"])
                 self.assertGreater(report["accounting"]["ok"], 0)
                 self.assertEqual(report["verdict"]["status"], "invalid")
+                self.assertRegex(err, "refused|reset|closed")
 
     def test_a_stopped_server_is_noticed(self):
         with serving("epoll", "tcp://127.0.0.1:0") as server:
