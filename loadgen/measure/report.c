@@ -201,10 +201,15 @@ static int write_atomically(const char *path, int (*body)(FILE *, const void *),
     char target[PATH_MAX];
     char temporary[PATH_MAX + 8];
     struct stat status;
-    /* A link stays a link: what it points to is replaced. Where that does not
-     * exist yet, glibc leaves the name that is missing. */
-    if (!realpath(path, target) && errno != ENOENT)
-        return -errno;
+    /* A link stays a link: what it points to is replaced, or made. */
+    if (!realpath(path, target)) {
+        if (errno != ENOENT)
+            return -errno;
+        if (lstat(path, &status) == 0)
+            return write_in_place(path, body, what);
+        if (snprintf(target, sizeof target, "%s", path) >= (int)sizeof target)
+            return -ENAMETOOLONG;
+    }
     if (stat(target, &status) == 0 && !S_ISREG(status.st_mode))
         return S_ISDIR(status.st_mode) ? -EISDIR
                                        : write_in_place(target, body, what);
