@@ -48,6 +48,7 @@ static void hold(sigset_t *ret_before)
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, STOP_ASK_SIGNAL);
     pthread_sigmask(SIG_BLOCK, &set, ret_before);
 }
 
