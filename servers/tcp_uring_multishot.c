@@ -132,6 +132,8 @@ static int run_worker(struct worker *worker)
 {
     struct ring_loop loop;
     int r = ring_loop_open(&loop, worker);
+    if (r == 0 && worker->server->address.u.any.sa_family == AF_UNIX)
+        r = ring_check_unix(&loop.ring);
     if (r == 0)
         r = worker_ready(worker, loop.ring.granted);
     while (r == 0 && ring_loop_goes_on(&loop))

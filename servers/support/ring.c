@@ -175,10 +175,14 @@ static int init_buffers(struct ring *ring, const struct server_options *options)
 void ring_prep_receive(const struct ring *ring, struct io_uring_sqe *sqe,
                        int fd)
 {
-    io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
+    if (ring->single) {
+        io_uring_prep_recv(sqe, fd, NULL, 0, 0);
+    } else {
+        io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
+        sqe->file_index = ring->cap_bytes; /* newer headers: optlen */
+    }
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = RING_BUFFER_GROUP;
-    sqe->file_index = ring->cap_bytes; /* newer headers: optlen */
 }
 
 /* Receives a byte through a socket pair: 0 when the receive says that
@@ -235,6 +239,60 @@ static int find_cap(struct ring *ring, const struct server_options *options)
     return r == 1 || r == -EINVAL ? 0 : r == 0 ? -EIO : r;
 }
 
+/* Takes completions until the receive's last one: 1, or 0 when none came for
+ * that long. */
+static int receive_to_end(struct ring *ring, long patience_ns)
+{
+    struct __kernel_timespec patience = {.tv_nsec = patience_ns};
+    struct io_uring_cqe *cqe;
+    uint16_t buffer;
+    bool goes_on = true;
+    while (goes_on) {
+        if (io_uring_wait_cqe_timeout(&ring->uring, &cqe, &patience) < 0)
+            return 0;
+        goes_on = cqe->flags & IORING_CQE_F_MORE;
+        if (cqe->flags & IORING_CQE_F_BUFFER) {
+            ring_received(ring, cqe, &buffer);
+            ring_release(ring, buffer);
+        }
+        io_uring_cqe_seen(&ring->uring, cqe);
+    }
+    return 1;
+}
+
+int ring_check_unix(struct ring *ring)
+{
+    const long soon_ns = 20000000;
+    const long surely_ns = 500000000;
+    int pair[2];
+    int r = 0;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
+    if (write(pair[1], "!", 1) != 1)
+        r = -EIO;
+    shutdown(pair[1], SHUT_WR);
+    struct io_uring_sqe *sqe = ring_sqe(ring);
+    ring_prep_receive(ring, sqe, pair[0]);
+    sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+    if (io_uring_submit(&ring->uring) < 0)
+        r = -EIO;
+    if (r == 0 && !receive_to_end(ring, soon_ns)) {
+        ring->single = true;
+        shutdown(pair[0], SHUT_RDWR);
+        r = receive_to_end(ring, surely_ns) ? 0 : -EIO;
+    }
+    if (ring->single) {
+        char *receive = strstr(ring->granted, " receive=");
+        size_t length =
+            receive ? (size_t)(receive - ring->granted) : strlen(ring->granted);
+        snprintf(ring->granted + length, sizeof ring->granted - length,
+                 " receive=single");
+    }
+    close(pair[0]);
+    close(pair[1]);
+    return r;
+}
+
 /* A datagram wants a buffer of its own, so they are never shared. */
 static int init_datagram_buffers(struct ring *ring,
                                  const struct server_options *options)
@@ -277,10 +335,26 @@ int ring_open(struct ring *ring, const struct server_options *options)
     return r;
 }
 
+/* The kernel takes a ring apart when it finds the time, perhaps after the
+ * process has ended, and a socket that is waited for stays until then: its name
+ * would be taken yet when the next server starts. */
+static void end_operations(struct ring *ring)
+{
+    struct io_uring_sync_cancel_reg all = {
+        .fd = -1,
+        .flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL,
+        .timeout = {.tv_sec = 1},
+    };
+    io_uring_register_sync_cancel(&ring->uring, &all); /* Linux 6.0 */
+    io_uring_get_events(&ring->uring);
+}
+
 void ring_close(struct ring *ring)
 {
-    if (ring->is_open)
+    if (ring->is_open) {
+        end_operations(ring);
         io_uring_queue_exit(&ring->uring);
+    }
     ring->is_open = false;
     unmap_buffers(ring);
 }

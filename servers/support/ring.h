@@ -45,6 +45,7 @@ struct ring {
     unsigned buffer_count; /* a power of two */
     uint32_t buffer_bytes;
     uint32_t cap_bytes;   /* a multishot receive ends after so many; 0: never */
+    bool single;          /* receives are asked for one by one */
     unsigned with_kernel; /* buffers that it may still fill */
     char granted[RING_GRANTED_MAX]; /* for the ready line */
 };
@@ -76,7 +77,17 @@ struct io_uring_sqe *ring_sqe(struct ring *ring);
 /* Submits, and waits for a completion unless `wait` is false. 0 or -errno. */
 int ring_enter(struct ring *ring, bool wait);
 
-/* A multishot receive into the ring's buffers. */
+/*
+ * For a ring that is to serve Unix sockets, before it serves any. Linux 6.18
+ * takes an empty queue of theirs for the end of what there is, and forgets a
+ * FIN that came with the last bytes: a multishot receive then waits for ever.
+ * Where a try shows that, receives are asked for one by one, and the ready line
+ * says so. 0 or -errno.
+ */
+int ring_check_unix(struct ring *ring);
+
+/* A multishot receive into the ring's buffers; a single one where it must be.
+ */
 void ring_prep_receive(const struct ring *ring, struct io_uring_sqe *sqe,
                        int fd);
 
