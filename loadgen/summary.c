@@ -15,6 +15,9 @@
 #define ACHIEVED_LIMIT 0.99 /* of what was offered */
 #define LATENESS_LIMIT 0.10 /* of the response time */
 #define ARRIVAL_SAMPLES 10000
+#define DRIFT_LIMIT 0.10 /* between the halves of the window */
+#define LITTLE_LIMIT 0.05
+#define LITTLE_WINDOW_S 1.0 /* shorter windows are all edge */
 
 /* What both the JSON and the verdict need. */
 struct view {
@@ -220,25 +223,101 @@ static int by_rate(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Only whole intervals: the last may be cut. NAN where there are fewer than
- * three. */
-static double interval_median(const struct view *view)
+/* The rates of the whole intervals among [begin, end), sorted, on the heap; the
+ * last interval of a window may be cut, and does not count. */
+static double *interval_rates(const struct view *view, uint64_t begin,
+                              uint64_t end)
+{
+    double length_s = (double)view->course->interval_ns / 1e9;
+    double *rates = calloc(end - begin + 1, sizeof *rates);
+    for (uint64_t i = begin; rates && i < end; i++)
+        rates[i - begin] =
+            (double)view->total->intervals[i].completed / length_s;
+    if (rates)
+        qsort(rates, end - begin, sizeof *rates, by_rate);
+    return rates;
+}
+
+static uint64_t whole_intervals(const struct view *view)
 {
     double length_s = (double)view->course->interval_ns / 1e9;
     uint64_t whole = (uint64_t)(view->window_s / length_s + 1e-9);
-    if (whole > view->total->intervals_count)
-        whole = view->total->intervals_count;
-    if (whole < 3)
+    return whole < view->total->intervals_count ? whole
+                                                : view->total->intervals_count;
+}
+
+/* NAN where there are fewer than `least` intervals. */
+static double interval_median(const struct view *view, uint64_t begin,
+                              uint64_t end, uint64_t least)
+{
+    if (end < begin + least)
         return (double)NAN;
-    double *rates = calloc(whole, sizeof *rates);
+    double *rates = interval_rates(view, begin, end);
     if (!rates)
         return (double)NAN;
-    for (uint64_t i = 0; i < whole; i++)
-        rates[i] = (double)view->total->intervals[i].completed / length_s;
-    qsort(rates, whole, sizeof *rates, by_rate);
-    double median = (rates[(whole - 1) / 2] + rates[whole / 2]) / 2;
+    uint64_t n = end - begin;
+    double median = (rates[(n - 1) / 2] + rates[n / 2]) / 2;
     free(rates);
     return median;
+}
+
+/* Second half of the window against the first; NAN for short runs. */
+static double drift_of(const struct view *view)
+{
+    uint64_t whole = whole_intervals(view);
+    double first = interval_median(view, 0, whole / 2, 2);
+    double second = interval_median(view, whole - whole / 2, whole, 2);
+    return first > 0 ? second / first - 1 : (double)NAN;
+}
+
+/* Little's law: clients in the system over rate x response time, which is 1
+ * where every client always waits for a reply. NAN where that is not so. */
+static double little_of(const struct view *view)
+{
+    const struct course *course = view->course;
+    const struct tally *t = view->total;
+    if (course->rate_per_s > 0 || course->reconnect_every > 0 ||
+        t->accounting.timeout > 0 || t->response.total == 0 ||
+        view->window_s <= 0)
+        return (double)NAN;
+    double waiting = (double)t->window_completed / view->window_s *
+                     hist_mean(&t->response) / 1e9;
+    return waiting / ((double)t->flows_served * course->depth);
+}
+
+static double steal_of(const json_t *before, const json_t *after)
+{
+    double total = 0;
+    double steal = 0;
+    const char *kind;
+    json_t *ticks;
+    json_object_foreach(json_object_get(after, "cpu_ticks"), kind, ticks)
+    {
+        const json_t *earlier =
+            json_object_get(json_object_get(before, "cpu_ticks"), kind);
+        double used = json_number_value(ticks) - json_number_value(earlier);
+        total += used;
+        if (strcmp(kind, "steal") == 0)
+            steal = used;
+    }
+    return total > 0 ? steal / total : (double)NAN;
+}
+
+/* What the verdict rests on, and what a reader may want to judge by himself. */
+static void put_evidence(json_t *report, const struct view *view)
+{
+    const json_t *environment = json_object_get(report, "environment");
+    json_t *out = put_object(report, "evidence");
+    put_real(out, "littles_law_ratio", little_of(view));
+    put_real(out, "drift_ratio", drift_of(view));
+    if (view->course->rate_per_s > 0)
+        put_ratio(out, "achieved_ratio", (double)view->total->accounting.ok,
+                  (double)view->total->accounting.scheduled);
+    else
+        put_null(out, "achieved_ratio");
+    put_real(out, "steal_ratio",
+             steal_of(json_object_get(environment, "before"),
+                      json_object_get(environment, "after")));
 }
 
 static void put_throughput(json_t *report, const struct view *view)
@@ -251,7 +330,8 @@ static void put_throughput(json_t *report, const struct view *view)
               view->window_s);
     put_ratio(out, "rx_bits_per_s", 8 * (double)total->window_rx_bytes,
               view->window_s);
-    put_real(out, "interval_median_per_s", interval_median(view));
+    put_real(out, "interval_median_per_s",
+             interval_median(view, 0, whole_intervals(view), 3));
 }
 
 static void put_latency(json_t *report, const struct view *view)
@@ -478,6 +558,28 @@ static const char *judge_open_loop(const struct view *view, json_t *reasons)
     return "ok";
 }
 
+/* True, with reasons, when the rate did not hold still. */
+static bool judge_steadiness(const struct view *view, json_t *reasons)
+{
+    double drift = drift_of(view);
+    double little = little_of(view);
+    bool drifting = fabs(drift) > DRIFT_LIMIT;
+    bool leaking =
+        view->window_s >= LITTLE_WINDOW_S && fabs(little - 1) > LITTLE_LIMIT;
+    if (drifting)
+        add_reason(
+            reasons,
+            "the rate drifted: the second half of the window differs by %+.0f "
+            "%% from the first",
+            100 * drift);
+    if (leaking)
+        add_reason(reasons,
+                   "Little's law is off: rate x response time holds %.2f of "
+                   "the clients",
+                   little);
+    return drifting || leaking;
+}
+
 static void put_verdict(json_t *report, const struct view *view)
 {
     json_t *verdict = put_object(report, "verdict");
@@ -509,6 +611,8 @@ static void put_verdict(json_t *report, const struct view *view)
         add_reason(reasons, "%llu of %llu requests were not answered in time",
                    (unsigned long long)a->timeout, (unsigned long long)a->sent);
     }
+    if (judge_steadiness(view, reasons) && strcmp(status, "invalid") != 0)
+        status = "unstable";
     put_text(verdict, "status", status);
     put_json(verdict, "reasons", reasons);
 }
@@ -550,6 +654,7 @@ json_t *summary_make(const struct plan *plan, const struct run_result *result,
     put_null(report, "tcp");
     put_generator(report, &view);
     put_intervals(report, &view);
+    put_evidence(report, &view);
     put_verdict(report, &view);
     return report;
 }

@@ -194,6 +194,15 @@ static void print_evidence(const json_t *report, FILE *out)
     }
     fprintf(out, ", busy %.2f of the window, ceiling %s requests/s\n", busiest,
             rounded(real_at(report, "generator.ceiling_per_s"), b));
+    if (json_is_number(at(report, "evidence.littles_law_ratio")))
+        fprintf(out, "  steadiness  Little's law %.3f",
+                real_at(report, "evidence.littles_law_ratio"));
+    if (json_is_number(at(report, "evidence.littles_law_ratio")) &&
+        json_is_number(at(report, "evidence.drift_ratio")))
+        fprintf(out, ", second half of the window %+.1f %%",
+                100 * real_at(report, "evidence.drift_ratio"));
+    if (json_is_number(at(report, "evidence.littles_law_ratio")))
+        fputc('\n', out);
     if (!json_is_true(at(report, "load.verified")))
         fputs("  content     not checked (--no-verify)\n", out);
     else if (strcmp(text_at(report, "load.frame"), "none") == 0 &&
