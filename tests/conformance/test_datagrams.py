@@ -4,14 +4,36 @@ import os
 import select
 import signal
 import socket
+import struct
 import unittest
 
 from programs import serving
-from traffic import HOSTS, SERVICES, datagram, light, models, noise, peer
+from traffic import HOSTS, SERVICES, datagram, light, models, noise, peer, until
 
 MODELS = models("datagram")
 UNORDERED = ("fork", "threads")  # two datagrams of one client may be answered at once
 SIZES = (0, 1, 19, 64, 1472, 9000, 65507)
+
+
+UDP_SEGMENT = 103  # linux/udp.h
+
+
+def drops(server):
+    """Datagrams that the kernel dropped at the sockets of a server."""
+    with open("/proc/net/udp6" if ":" in server.host else "/proc/net/udp") as file:
+        rows = [line.split() for line in list(file)[1:]]
+    return sum(int(row[-1]) for row in rows if int(row[1].rpartition(":")[2], 16) == server.port)
+
+
+def freeze(server):
+    """Returns when each of its threads stands still."""
+    os.kill(server.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, server.pid, os.WSTOPPED)
+
+
+def send_in_segments(client, data, size):
+    """One block that arrives as datagrams of so many bytes, the last shorter."""
+    client.sendmsg([data], [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("H", size))])
 
 
 def counters(model, *options, talk):
@@ -65,6 +87,27 @@ class Content(unittest.TestCase):
                         self.assertEqual(client.recv(100), b"12345")
 
 
+    def test_datagrams_that_were_sent_as_one_block(self):
+        """Blocks of segments: full ones, a short last one, one alone, and such
+        as grow beyond what a block may hold when a prefix goes before each."""
+        replies = {**SERVICES, "ok": lambda data: b"OK..." + data}
+        for model in MODELS:
+            for service, reply in replies.items():
+                for host in HOSTS:
+                    with self.subTest(model=model, service=service, host=host), \
+                            datagram(model, "--service", service, host=host) as server, peer(server) as client:
+                        for size, length in ((64, 64 * 64), (64, 64 * 63 + 1), (1, 64), (1400, 46 * 1400 + 17),
+                                             (1023, 64 * 1023), (1390, 47 * 1390), (700, 700), (700, 699)):
+                            data = noise(length, size)
+                            send_in_segments(client, data, size)
+                            wanted = [reply(data[at:at + size]) for at in range(0, length, size)]
+                            got = [client.recv(70000) for _ in wanted]
+                            if model in UNORDERED:
+                                got.sort()
+                                wanted.sort()
+                            self.assertTrue(got == wanted, (size, length))
+
+
 class Refusal(unittest.TestCase):
     def silent(self, client, server, probe):
         """The server answers `probe` after it kept silent on what `client` sent."""
@@ -110,7 +153,7 @@ class Refusal(unittest.TestCase):
             forger = socket.socket(family, socket.SOCK_DGRAM)
             forger.bind((a.host, 0))
             port = forger.getsockname()[1]
-            os.kill(a.pid, signal.SIGSTOP)
+            freeze(a)
             forger.sendto(b"ping", (a.host, a.port))
             forger.close()
             reader, writer = os.pipe()
@@ -118,7 +161,7 @@ class Refusal(unittest.TestCase):
                          pass_also=[writer]) as b:
                 os.close(writer)
                 os.kill(a.pid, signal.SIGCONT)
-                # A has answered when it answers us; then B has seen that.
+                until(lambda: drops(b) == 1, "A has answered, and B has not taken it")
                 for server in (a, b):
                     with peer(server) as probe:
                         probe.send(b"seen?")
@@ -134,7 +177,7 @@ class Stop(unittest.TestCase):
         count = 100
         for model in MODELS:
             with self.subTest(model=model), datagram(model) as server, peer(server) as client:
-                os.kill(server.pid, signal.SIGSTOP)
+                freeze(server)
                 for i in range(count):
                     client.send(b"queued %d" % i)
                 os.kill(server.pid, signal.SIGTERM)
@@ -164,7 +207,41 @@ class Stop(unittest.TestCase):
                 self.assertEqual(server.process.returncode, 0)
 
 
+    def test_a_port_is_free_again_fifty_times(self):
+        for model in MODELS:
+            with self.subTest(model=model):
+                with datagram(model) as server:
+                    address = server.address
+                for _ in range(light(50, 10)):
+                    with serving(model, address) as server, peer(server) as client:
+                        client.send(b"again")
+                        self.assertEqual(client.recv(100), b"AGAIN")
+
+
 class Counters(unittest.TestCase):
+    def test_what_did_not_fit_into_the_socket_was_dropped_and_counted(self):
+        count = 1000
+
+        def flood(server):
+            with peer(server) as client, peer(server) as other:
+                freeze(server)
+                for _ in range(count):
+                    client.send(b"x" * 100)
+                os.kill(server.pid, signal.SIGCONT)
+
+                def served():  # with others' places in the way, it may be dropped
+                    other.send(b"x" * 100)
+                    return bool(select.select([other], [], [], 0.1)[0])
+
+                until(served, "there is room again")
+
+        for model in MODELS:
+            with self.subTest(model=model):
+                seen = counters(model, "--rcvbuf", "16k", "--max-clients", 8, talk=flood)
+                self.assertGreater(seen["socket_drops"], count / 2)
+                self.assertGreaterEqual(seen["reads"] + seen["socket_drops"], count + 1)
+                self.assertEqual(seen["reads"], seen["writes"] + seen["send_errors"] + seen["datagrams_refused"])
+
     def test_they_count_datagrams(self):
         def talk(server):
             with peer(server) as client:
@@ -178,6 +255,44 @@ class Counters(unittest.TestCase):
                 self.assertEqual((seen["reads"], seen["writes"]), (3, 3))
                 self.assertEqual((seen["bytes_in"], seen["bytes_out"]), (1001, 1001))
                 self.assertEqual((seen["datagrams_refused"], seen["send_errors"], seen["socket_drops"]), (0, 0, 0))
+
+
+class Ring(unittest.TestCase):
+    """The ring of the uring page, with too little of everything."""
+
+    TINY = {
+        "one buffer": ("--ring-buffers", 1),
+        "few completions": ("--cq-entries", 8, "--ring-entries", 8),
+        "few submissions": ("--ring-entries", 4, "--cq-entries", 8),
+        "all of it": ("--ring-entries", 1, "--cq-entries", 2, "--ring-buffers", 1),
+    }
+
+    def test_every_datagram_is_answered_whatever_is_scarce(self):
+        for model in {"uring"} & set(MODELS):
+            for name, options in self.TINY.items():
+                with self.subTest(scarce=name), datagram(model, *options) as server:
+                    clients = [peer(server) for _ in range(100)]
+                    for size in SIZES:
+                        data = noise(size, size)
+                        some = clients[:max(60000 // (size + 1), 1)]  # so many fit into the socket
+                        for client in some:
+                            client.send(data)
+                        for client in some:
+                            self.assertTrue(client.recv(70000) == data.upper(), size)
+                    for client in clients:
+                        client.close()
+
+    def test_what_is_queued_at_the_stop_is_answered(self):
+        for model in {"uring"} & set(MODELS):
+            for name, options in self.TINY.items():
+                with self.subTest(scarce=name), datagram(model, *options) as server, peer(server) as client:
+                    freeze(server)
+                    for i in range(100):
+                        client.send(b"queued %d" % i)
+                    os.kill(server.pid, signal.SIGTERM)
+                    os.kill(server.pid, signal.SIGCONT)
+                    self.assertEqual([client.recv(100) for _ in range(100)], [b"QUEUED %d" % i for i in range(100)])
+                    self.assertEqual(server.process.wait(5), 0)
 
 
 if __name__ == "__main__":
