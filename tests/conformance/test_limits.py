@@ -1,5 +1,6 @@
 """What happens when descriptors, clients or patience run out, and that nothing
 is left behind by those who came and went."""
+import contextlib
 import resource
 import select
 import socket
@@ -13,6 +14,14 @@ from traffic import connect, cpu_s, crowd, held, light, models, noise, read_exac
 MODELS = models("stream")
 # The others leave those above in the backlog.
 REFUSING = [model for model in MODELS if model not in ("iterative", "prefork")]
+
+
+@contextlib.contextmanager
+def every(*options):
+    """A client of each model, to wait for all of them at once: {model: client}."""
+    with contextlib.ExitStack() as stack:
+        servers = {model: stack.enter_context(stream(model, *options)) for model in MODELS}
+        yield {model: stack.enter_context(connect(server)) for model, server in servers.items()}
 
 
 def few_descriptors():
@@ -132,19 +141,19 @@ class Timeouts(unittest.TestCase):
                     self.assertTrue(answered(other))
 
     def test_those_that_speak_stay(self):
-        for model in MODELS:
-            with self.subTest(model=model), stream(model, "--idle-timeout", "1s") as server, \
-                    connect(server) as client:
-                for _ in range(25):
-                    self.assertTrue(answered(client))
-                    select.select([], [], [], 0.1)
+        with every("--idle-timeout", "1s") as clients:
+            for _ in range(25):
+                for model, client in clients.items():
+                    with self.subTest(model=model):
+                        self.assertTrue(answered(client))
+                select.select([], [], [], 0.1)
 
     def test_zero_means_never(self):
-        for model in MODELS:
-            with self.subTest(model=model), stream(model, "--idle-timeout", 0, "--io-timeout", 0) as server, \
-                    connect(server) as client:
-                select.select([], [], [], 1.2)
-                self.assertTrue(answered(client))
+        with every("--idle-timeout", 0, "--io-timeout", 0) as clients:
+            select.select([], [], [], 1.2)
+            for model, client in clients.items():
+                with self.subTest(model=model):
+                    self.assertTrue(answered(client))
 
 
 class Leftovers(unittest.TestCase):
