@@ -7,6 +7,7 @@
 #include "servers/support/stop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -261,6 +262,15 @@ out:
     return code;
 }
 
+/* Whoever waits at the other end would wait for ever. */
+static int check_descriptor(const char *option, uint64_t fd)
+{
+    if (fd == 0 || fcntl((int)fd, F_GETFD) >= 0)
+        return EXIT_PASS;
+    log_line("--%s '%" PRIu64 "': %s", option, fd, strerrordesc_np(errno));
+    return EXIT_USAGE;
+}
+
 static int serve(const struct server_options *options)
 {
     struct server server = {.options = options,
@@ -268,6 +278,10 @@ static int serve(const struct server_options *options)
     char why[MODEL_REASON_MAX];
     cpu_set_t cpus;
     int code = configure(&server);
+    if (code == EXIT_PASS)
+        code = check_descriptor("ready-fd", options->ready_fd);
+    if (code == EXIT_PASS)
+        code = check_descriptor("counters-fd", options->counters_fd);
     if (code == EXIT_PASS)
         code = check_cpus(options, &cpus);
     if (code != EXIT_PASS)

@@ -1,12 +1,17 @@
 #include "servers/support/drain.h"
 
+#include "servers/support/stop.h"
+
 #include <time.h>
 
 enum drain_phase drain_step(struct drain *drain, uint64_t now_ns,
                             uint64_t activity)
 {
     if (drain->began_ns == 0) {
-        drain->began_ns = now_ns;
+        const uint64_t asked_ns = stop_began_ns();
+        /* From the signal on, however late this loop came to look. */
+        drain->began_ns =
+            asked_ns != 0 && asked_ns < now_ns ? asked_ns : now_ns;
         drain->quiet_since_ns = now_ns;
         drain->activity = activity;
     }

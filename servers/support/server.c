@@ -1,5 +1,8 @@
 #include "servers/server.h"
 
+#include "servers/support/drain.h"
+#include "servers/support/stop.h"
+
 #include "servers/support/stop.h"
 
 #include <errno.h>
@@ -95,6 +98,9 @@ void server_count(struct server *server, const struct server_counters *counters)
     pthread_mutex_unlock(&server->lock);
 }
 
+#define WORK_LOOK_NS 100000000ULL /* how often a long sleep looks for a stop   \
+                                   */
+
 static uint64_t now_ns(void)
 {
     struct timespec now;
@@ -102,20 +108,24 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/* Requests that have begun are finished, but not beyond a stop's patience. */
+static bool may_work_on(void)
+{
+    return !stop_requested() || now_ns() - stop_began_ns() < DRAIN_SERVE_NS;
+}
+
 void server_work(const struct work *work)
 {
-    if (work->kind == WORK_SPIN) {
-        const uint64_t begin_ns = now_ns();
-        while (now_ns() - begin_ns < work->duration_ns) {
+    const uint64_t end_ns = now_ns() + work->duration_ns;
+    uint64_t now = now_ns();
+    while (now < end_ns && may_work_on()) {
+        if (work->kind == WORK_SLEEP) {
+            uint64_t left_ns = end_ns - now;
+            if (left_ns > WORK_LOOK_NS)
+                left_ns = WORK_LOOK_NS;
+            const struct timespec left = {.tv_nsec = (long)left_ns};
+            nanosleep(&left, NULL);
         }
-        return;
-    }
-    struct timespec left = {
-        .tv_sec = (time_t)(work->duration_ns / 1000000000),
-        .tv_nsec = (long)(work->duration_ns % 1000000000),
-    };
-    /* The whole time also when a stop interrupts: a request that has begun is
-     * finished. */
-    while (nanosleep(&left, &left) < 0 && errno == EINTR) {
+        now = now_ns();
     }
 }

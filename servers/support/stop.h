@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define STOP_POKE_NS 20000000L
 #define STOP_POKE_SIGNAL SIGUSR1 /* does nothing but interrupt */
@@ -27,6 +28,12 @@ extern atomic_int stop_flag; /* free of locks: a handler may set it */
  */
 int stop_open(const int *listen_fds, unsigned count);
 void stop_close(void);
+
+/* A stopped server that is still there then ends at once. */
+#define STOP_LATEST_NS 1950000000ULL
+
+/* When the stop was asked for (CLOCK_MONOTONIC); 0: not yet. */
+uint64_t stop_began_ns(void);
 
 static inline bool stop_requested(void)
 {

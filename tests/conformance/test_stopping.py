@@ -58,6 +58,18 @@ class Drain(unittest.TestCase):
                 self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
                 self.assertLess(time.monotonic() - begin, GRACE_S + SLACK_S)
 
+    def test_work_that_takes_long_does_not_hold_it(self):
+        for model in MODELS:
+            for work in ("sleep:20ms", "sleep:30s"):
+                with self.subTest(model=model, work=work), stream(model, "--work", work) as server:
+                    clients = [connect(server) for _ in range(64)]
+                    for client in clients:
+                        client.sendall(b"hi")
+                    os.kill(server.pid, signal.SIGTERM)
+                    self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
+                    for client in clients:
+                        client.close()
+
     def test_a_client_that_never_reads_does_not_hold_it(self):
         for model in MODELS:
             with self.subTest(model=model), stream(model) as server, connect(server, rcvbuf=4096) as client:

@@ -54,6 +54,11 @@ class Words(unittest.TestCase):
             with self.subTest(argv=argv):
                 self.refused(2, text, "--model", "epoll", "--listen", LOOPBACK, *argv)
 
+    def test_descriptors_that_nobody_opened(self):
+        for option in ("--ready-fd", "--counters-fd"):
+            self.refused(2, "%s '99': Bad file descriptor" % option,
+                         "--model", "epoll", "--listen", LOOPBACK, option, 99)
+
     def test_bad_addresses(self):
         for address in ("tcp://", "tcp://127.0.0.1", "127.0.0.1:1", "tcp://127.0.0.1:65536", "udp://224.0.0.1:7000"):
             with self.subTest(address=address):
