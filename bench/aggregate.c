@@ -56,6 +56,8 @@ static double lost_ratio_of(const json_t *report)
 
 enum metric {
     METRIC_RATE,
+    METRIC_OFFERED,
+    METRIC_ACHIEVED,
     METRIC_P50,
     METRIC_P99,
     METRIC_CONNECT,
@@ -71,6 +73,10 @@ static double metric_of(const json_t *report, enum metric metric)
     switch (metric) {
     case METRIC_RATE:
         return json_number_at(report, PATH("throughput", "requests_per_s"));
+    case METRIC_OFFERED:
+        return json_number_at(report, PATH("load", "offered_per_s"));
+    case METRIC_ACHIEVED:
+        return json_number_at(report, PATH("load", "achieved_per_s"));
     case METRIC_P50:
         return report_quantile_ns(report, "response", 0.5);
     case METRIC_P99:
@@ -134,6 +140,8 @@ void summary_of(const json_t *reports, struct summary *ret_summary)
 {
     struct summary summary = {
         .requests_per_s = spread_over(reports, METRIC_RATE),
+        .offered_per_s = spread_over(reports, METRIC_OFFERED),
+        .achieved_per_s = spread_over(reports, METRIC_ACHIEVED),
         .response_p50_ns = spread_over(reports, METRIC_P50),
         .response_p99_ns = spread_over(reports, METRIC_P99),
         .connect_p50_ns = spread_over(reports, METRIC_CONNECT),
@@ -166,6 +174,8 @@ json_t *summary_json(const struct summary *summary)
 {
     json_t *object = json_object();
     put_spread(object, "requests_per_s", &summary->requests_per_s);
+    put_spread(object, "offered_per_s", &summary->offered_per_s);
+    put_spread(object, "achieved_per_s", &summary->achieved_per_s);
     put_spread(object, "response_p50_ns", &summary->response_p50_ns);
     put_spread(object, "response_p99_ns", &summary->response_p99_ns);
     put_spread(object, "connect_p50_ns", &summary->connect_p50_ns);

@@ -20,35 +20,58 @@ const char *cell_option(const struct scenario *scenario,
     return settings_get(&cell->load->options, name);
 }
 
-/* The number that an option of the cell, or its default, stands for. */
-static uint64_t number_of(const struct scenario *scenario,
-                          const struct option_table *table,
-                          const struct cell *cell, const char *name)
+/* What an option of the cell, or its default, stands for: size bytes of
+ * *ret_value, which stays as it is when there is no such value. */
+static void value_of(const struct scenario *scenario,
+                     const struct option_table *table, const struct cell *cell,
+                     const char *name, void *ret_value, size_t size)
 {
     _Alignas(16) char config[OPTION_STRUCT_MAX] = {0};
     struct option_error error;
     const struct option_spec *option = options_find(table, name);
     const char *text = cell_option(scenario, cell, name);
-    uint64_t number = 0;
     if (!text && option)
         text = option->fallback;
     if (option && text && options_set(table, name, text, config, &error) == 0)
-        memcpy(&number, config + option->offset, sizeof number);
+        memcpy(ret_value, config + option->offset, size);
+}
+
+static uint64_t number_of(const struct scenario *scenario,
+                          const struct option_table *table,
+                          const struct cell *cell, const char *name)
+{
+    uint64_t number = 0;
+    value_of(scenario, table, cell, name, &number, sizeof number);
     return number;
+}
+
+static double rate_of(const struct scenario *scenario,
+                      const struct option_table *table, const struct cell *cell)
+{
+    double all = 0;
+    double each = 0;
+    value_of(scenario, table, cell, "rate", &all, sizeof all);
+    value_of(scenario, table, cell, "rate-per-conn", &each, sizeof each);
+    return all > 0 ? all : each * (double)cell->connections;
+}
+
+/* Adds "/name=value", as far as there is room. */
+static void add_swept(char swept[static CELL_SWEPT_MAX], const char *name,
+                      const char *value)
+{
+    size_t used = strlen(swept);
+    snprintf(swept + used, CELL_SWEPT_MAX - used, "/%s=%s", name, value);
 }
 
 static void make_key(const struct scenario *scenario, struct cell *cell)
 {
-    size_t used = 0;
     for (size_t i = 0; i < scenario->sweep_count; i++) {
         const char *name = scenario->sweeps[i].name;
         if (strcmp(name, "connections") == 0 || strcmp(name, "size") == 0)
             continue;
-        int n = snprintf(cell->swept + used, sizeof cell->swept - used,
-                         "/%s=%s", name, cell->values[i]);
-        used += (size_t)n;
-        if (used >= sizeof cell->swept)
-            break;
+        add_swept(cell->swept, name, cell->values[i]);
+        if (strcmp(name, "rate") != 0 && strcmp(name, "rate-per-conn") != 0)
+            add_swept(cell->swept_else, name, cell->values[i]);
     }
     snprintf(cell->key, sizeof cell->key, "%s%s/%s/%s/%s/c=%llu/s=%llu%s",
              transport_name(cell->server->transport),
@@ -63,6 +86,7 @@ static void fill(const struct scenario *scenario,
 {
     cell->connections = number_of(scenario, table, cell, "connections");
     cell->size_bytes = number_of(scenario, table, cell, "size");
+    cell->rate_per_s = rate_of(scenario, table, cell);
     if (number_of(scenario, table, cell, "requests") == 0) {
         uint64_t window_ns = number_of(scenario, table, cell, "duration");
         cell->expected_ns = (window_ns ? window_ns : 10000000000u) +

@@ -15,12 +15,15 @@ struct cell {
     /* Unique and readable: tcp/epoll/echo/persistent/c=64/s=64; further swept
      * options follow as /name=value. */
     char key[CELL_KEY_MAX];
-    char swept[CELL_SWEPT_MAX]; /* those further ones alone, or "" */
+    char swept[CELL_SWEPT_MAX];      /* those further ones alone, or "" */
+    char swept_else[CELL_SWEPT_MAX]; /* the same without a swept rate */
     const struct scenario_server *server;
     const struct scenario_load *load;
     const char *values[SCENARIO_SWEEPS_MAX]; /* one a sweep */
     uint64_t connections;
     uint64_t size_bytes;
+    double rate_per_s;          /* of an open loop, all connections together; 0:
+                                   a closed loop */
     uint64_t expected_ns;       /* warm-up and window; 0 for a number of
                                    requests */
     const char *does_not_apply; /* why, or NULL */

@@ -2,6 +2,7 @@
  * The sentences under the table. Each says only what the cells say: who served
  * everybody, and, where the generator was not the limit, who answered most.
  */
+#include "bench/figures.h"
 #include "bench/table.h"
 #include "servers/cli/units.h"
 
@@ -11,6 +12,8 @@
 #include <string.h>
 
 #define LINE_COLUMNS 78
+#define NAME_TEXT_MAX 96 /* a server's name and its workers */
+#define KEPT_UP 0.95     /* of what came due; less is behind */
 
 /* The cells of one block at the point with the most clients. */
 struct point {
@@ -41,25 +44,36 @@ static const char *name_of(const struct point *point, size_t i)
     return point->run->matrix->cells[point->cells[i]].server->name;
 }
 
+/* Whether a is under more load than b: more comes due, or more clients ask. */
+static bool is_heavier(const struct cell *a, const struct cell *b)
+{
+    if (a->rate_per_s > b->rate_per_s || a->rate_per_s < b->rate_per_s)
+        return a->rate_per_s > b->rate_per_s;
+    return a->connections > b->connections;
+}
+
+static bool is_comparable(const struct cell *a, const struct cell *b)
+{
+    return table_is_same_block(a, b) && a->size_bytes == b->size_bytes &&
+           strcmp(a->swept_else, b->swept_else) == 0;
+}
+
 static void gather(const struct run *run, size_t head, struct point *point)
 {
     const struct cell *cells = run->matrix->cells;
     size_t most = head;
     for (size_t i = head; i < run->matrix->count; i++) {
-        if (table_is_same_block(&cells[i], &cells[head]) &&
-            cells[i].size_bytes == cells[head].size_bytes &&
-            strcmp(cells[i].swept, cells[head].swept) == 0 &&
-            cells[i].connections > cells[most].connections)
+        if (is_comparable(&cells[i], &cells[head]) &&
+            is_heavier(&cells[i], &cells[most]))
             most = i;
     }
     point->run = run;
     point->count = 0;
     for (size_t i = head; i < run->matrix->count; i++) {
         if (point->count == SCENARIO_ROWS_MAX ||
-            !table_is_same_block(&cells[i], &cells[most]) ||
-            cells[i].connections != cells[most].connections ||
-            cells[i].size_bytes != cells[most].size_bytes ||
-            strcmp(cells[i].swept, cells[most].swept) != 0 ||
+            !is_comparable(&cells[i], &cells[most]) ||
+            is_heavier(&cells[i], &cells[most]) ||
+            is_heavier(&cells[most], &cells[i]) ||
             json_array_size(run->results[i].measured) == 0)
             continue;
         summary_of(run->results[i].measured, &point->summaries[point->count]);
@@ -111,6 +125,7 @@ static bool rate_counts(const struct point *point, size_t i)
 
 enum measure {
     MEASURE_RATE,
+    MEASURE_P99,
     MEASURE_CPU,
 };
 
@@ -119,14 +134,35 @@ struct ranking {
     size_t count;
     size_t best, worst, first; /* first: in the scenario's order */
     double best_value, worst_value, first_value;
+    uint64_t least_workers, most_workers; /* 0: not said */
 };
 
 static double value_of(const struct point *point, size_t i,
                        enum measure measure)
 {
     const struct summary *s = &point->summaries[i];
-    return measure == MEASURE_RATE ? s->requests_per_s.median
-                                   : s->server_cpu_ns_per_request.median;
+    switch (measure) {
+    case MEASURE_RATE:
+        return s->requests_per_s.median;
+    case MEASURE_P99:
+        return s->response_p99_ns.median;
+    case MEASURE_CPU:
+        return s->server_cpu_ns_per_request.median;
+    }
+    return (double)NAN;
+}
+
+static uint64_t workers_of(const struct point *point, size_t i)
+{
+    return cell_workers(&point->run->results[point->cells[i]]);
+}
+
+static void rank_workers(struct ranking *ranking, uint64_t workers)
+{
+    if (ranking->count == 0 || workers < ranking->least_workers)
+        ranking->least_workers = workers;
+    if (ranking->count == 0 || workers > ranking->most_workers)
+        ranking->most_workers = workers;
 }
 
 /* False when fewer than two can be compared, or when a number among them does
@@ -140,7 +176,7 @@ static bool rank(const struct point *point, enum measure measure,
         if (!served_all(&point->summaries[i]))
             continue;
         if (isnan(value) || value <= 0 ||
-            (measure == MEASURE_RATE && !rate_counts(point, i)))
+            (measure != MEASURE_CPU && !rate_counts(point, i)))
             return false;
         bool more = measure == MEASURE_RATE ? value > r.best_value
                                             : value < r.best_value;
@@ -158,27 +194,71 @@ static bool rank(const struct point *point, enum measure measure,
             r.worst = i;
             r.worst_value = value;
         }
+        rank_workers(&r, workers_of(point, i));
         r.count++;
     }
     *ret_ranking = r;
     return r.count >= 2;
 }
 
+/* One worker, or none named (a thread a client), is what a model is. More for
+ * one than for another is a difference that is not the models'. */
+static bool is_uneven(const struct ranking *ranking)
+{
+    return ranking->most_workers > 1 &&
+           ranking->most_workers != ranking->least_workers;
+}
+
+/* "of those that served all, " where others did not. */
+static const char *restriction(const struct point *point,
+                               const struct ranking *ranking)
+{
+    return ranking->count < point->count ? "of those that served all, " : "";
+}
+
+/* "epoll", or "epoll (2 workers)" where others have fewer or more. */
+static const char *with_workers(const struct point *point,
+                                const struct ranking *ranking, size_t i,
+                                char text[static NAME_TEXT_MAX])
+{
+    uint64_t workers = workers_of(point, i);
+    if (is_uneven(ranking) && workers > 0)
+        snprintf(text, NAME_TEXT_MAX, "%s (%" PRIu64 " worker%s)",
+                 name_of(point, i), workers, workers == 1 ? "" : "s");
+    else
+        snprintf(text, NAME_TEXT_MAX, "%s", name_of(point, i));
+    return text;
+}
+
+/* No difference that can be told apart from chance. */
+static void say_alike(const struct point *point, const struct ranking *ranking,
+                      FILE *out)
+{
+    char most[FIGURE_MAX];
+    char least[FIGURE_MAX];
+    const char *who = ranking->count == 2 ? "both" : "all";
+    if (ranking->count < point->count)
+        who = "those that served all";
+    fprintf(out,
+            "%s answered %s to %s requests/s, no difference that %s can "
+            "show",
+            who, figure_count(ranking->worst_value, least),
+            figure_count(ranking->best_value, most),
+            point->run->scenario->repetitions == 1 ? "one run each"
+                                                   : "so few runs");
+    if (is_uneven(ranking))
+        fputs(", with unequal numbers of workers", out);
+    fputs(". ", out);
+}
+
 static void say_rates(const struct point *point, const struct ranking *ranking,
                       FILE *out)
 {
-    char most[UNITS_TEXT_MAX];
-    char least[UNITS_TEXT_MAX];
-    units_format_count((uint64_t)(ranking->best_value + 0.5), most);
-    units_format_count((uint64_t)(ranking->worst_value + 0.5), least);
+    char most[FIGURE_MAX];
+    char best[NAME_TEXT_MAX];
+    char other[NAME_TEXT_MAX];
     if (ranking->best_value < worth_saying(point) * ranking->worst_value) {
-        fprintf(out,
-                "%s answered %s to %s requests/s, no difference that %s can "
-                "show. ",
-                ranking->count == 2 ? "both" : "those that served all", least,
-                most,
-                point->run->scenario->repetitions == 1 ? "one run each"
-                                                       : "so few runs");
+        say_alike(point, ranking, out);
         return;
     }
     /* The first is what the scenario compares with; where it is the best, the
@@ -187,32 +267,71 @@ static void say_rates(const struct point *point, const struct ranking *ranking,
         ranking->first_value * worth_saying(point) <= ranking->best_value;
     double ratio = ranking->best_value /
                    (first ? ranking->first_value : ranking->worst_value);
-    fprintf(out, "%s answered most, %s requests/s, %.*f times as many as %s. ",
-            name_of(point, ranking->best), most, ratio < 10 ? 1 : 0, ratio,
-            name_of(point, first ? ranking->first : ranking->worst));
+    fprintf(
+        out, "%s%s answered most, %s requests/s, %.*f times as many as %s. ",
+        restriction(point, ranking),
+        with_workers(point, ranking, ranking->best, best),
+        figure_count(ranking->best_value, most), ratio < 9.95 ? 1 : 0, ratio,
+        with_workers(point, ranking, first ? ranking->first : ranking->worst,
+                     other));
+}
+
+/* The least and the most of a measure of which less is better. */
+static void say_ends(const struct point *point, enum measure measure,
+                     const char *least, const char *most, FILE *out)
+{
+    struct ranking ranking;
+    char best[FIGURE_MAX];
+    char worst[FIGURE_MAX];
+    char best_name[NAME_TEXT_MAX];
+    char worst_name[NAME_TEXT_MAX];
+    if (!rank(point, measure, &ranking) ||
+        ranking.worst_value < worth_saying(point) * ranking.best_value)
+        return;
+    fprintf(out, "%s%s %s, %s; %s %s, %s. ", restriction(point, &ranking),
+            with_workers(point, &ranking, ranking.best, best_name), least,
+            figure_duration(ranking.best_value, best),
+            with_workers(point, &ranking, ranking.worst, worst_name), most,
+            figure_duration(ranking.worst_value, worst));
+}
+
+/* Who did not answer what came due. */
+static void say_behind(const struct point *point, FILE *out)
+{
+    char rate[FIGURE_MAX];
+    bool any = false;
+    for (size_t i = 0; i < point->count; i++) {
+        const struct summary *s = &point->summaries[i];
+        if (!(s->requests_per_s.median < KEPT_UP * s->offered_per_s.median) ||
+            !rate_counts(point, i))
+            continue;
+        fprintf(out, "%s%s answered %s", any ? ", " : "", name_of(point, i),
+                figure_count(s->requests_per_s.median, rate));
+        any = true;
+    }
+    if (any)
+        fputs(" requests/s, less than came due. ", out);
 }
 
 /* Rates where they carry a comparison, else the server's CPU a request, which
- * holds even when the generator was the limit. */
+ * holds even when the generator was the limit. In an open loop the rate is
+ * given, and how long replies took is the question. */
 static void say_ranking(const struct point *point, FILE *out)
 {
     struct ranking ranking;
-    char best[UNITS_TEXT_MAX];
-    char worst[UNITS_TEXT_MAX];
-    if (rank(point, MEASURE_RATE, &ranking)) {
+    const struct cell *cell = &point->run->matrix->cells[point->cells[0]];
+    if (cell->rate_per_s > 0) {
+        say_behind(point, out);
+        say_ends(point, MEASURE_P99,
+                 "had the shortest 99th percentile of response time",
+                 "the longest", out);
+    } else if (rank(point, MEASURE_RATE, &ranking)) {
         say_rates(point, &ranking, out);
         return;
     }
-    if (!rank(point, MEASURE_CPU, &ranking) ||
-        ranking.worst_value < worth_saying(point) * ranking.best_value)
-        return;
-    fprintf(out,
-            "%s used least CPU per request on the server's side, %s; %s used "
-            "most, %s. ",
-            name_of(point, ranking.best),
-            units_format_duration((uint64_t)ranking.best_value, best),
-            name_of(point, ranking.worst),
-            units_format_duration((uint64_t)ranking.worst_value, worst));
+    say_ends(point, MEASURE_CPU,
+             "used least CPU per request on the server's side", "used most",
+             out);
 }
 
 /* ", 64 B" where the block has other sizes too. */
@@ -229,6 +348,32 @@ static const char *size_text(const struct run *run, size_t head,
                      units_format_bytes(cells[head].size_bytes, size));
     }
     return text;
+}
+
+/* ", 20,000/s" in an open loop. */
+static const char *rate_text(const struct cell *cell,
+                             char text[static FIGURE_MAX + 8])
+{
+    char rate[FIGURE_MAX];
+    text[0] = '\0';
+    if (cell->rate_per_s > 0)
+        snprintf(text, FIGURE_MAX + 8, ", %s/s",
+                 figure_count(cell->rate_per_s, rate));
+    return text;
+}
+
+/* What the sentences in text are about, and the sentences. */
+static void say_where(const struct run *run, size_t head,
+                      const struct cell *cell, const char *text, FILE *out)
+{
+    const struct scenario_load *load = cell->load;
+    char of_size[UNITS_TEXT_MAX + 2];
+    char of_rate[FIGURE_MAX + 8];
+    fprintf(out, "%s, %s%s, %" PRIu64 " client%s%s: %s\n",
+            load->title ? load->title : load->name,
+            cell->server->transport == TRANSPORT_TCP ? "TCP" : "UDP",
+            size_text(run, head, of_size), cell->connections,
+            cell->connections == 1 ? "" : "s", rate_text(cell, of_rate), text);
 }
 
 /* One block's sentences. */
@@ -249,16 +394,8 @@ static void say_block(const struct run *run, size_t head, FILE *out)
     if (point->count > 0)
         say_ranking(point, said);
     fflush(said);
-    if (size > 0) {
-        const struct cell *cell = &run->matrix->cells[point->cells[0]];
-        const struct scenario_load *load = cell->load;
-        char of_size[UNITS_TEXT_MAX + 2];
-        fprintf(out, "%s, %s%s, %" PRIu64 " client%s: %s\n",
-                load->title ? load->title : load->name,
-                cell->server->transport == TRANSPORT_TCP ? "TCP" : "UDP",
-                size_text(run, head, of_size), cell->connections,
-                cell->connections == 1 ? "" : "s", text);
-    }
+    if (size > 0)
+        say_where(run, head, &run->matrix->cells[point->cells[0]], text, out);
 out:
     if (said)
         fclose(said);

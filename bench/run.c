@@ -8,8 +8,10 @@
 #include "loadgen/measure/report.h"
 #include "servers/cli/cpuset.h"
 #include "servers/cli/log.h"
+#include "servers/cli/nearest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
 #include <math.h>
@@ -68,8 +70,9 @@ static const struct option_table table = {
         "  sockbench run my.json -o results/runs/mine\n"
         "  sockbench run smoke --only 'tcp/epoll/*'\n\n"
         "Exit codes: 0 every cell that applies was measured, 1 nothing could "
-        "run, 2 bad\nwords or scenario, 4 a cell failed, 130 interrupted "
-        "(report kept).",
+        "run, 2 bad\nwords or scenario, 4 a cell failed, 77 not possible on "
+        "this machine (a CPU that is\nnot there, nothing but refused "
+        "servers), 130 interrupted (report kept).",
     .options = rows,
     .count = sizeof rows / sizeof *rows,
 };
@@ -82,6 +85,7 @@ struct work {
     struct scenario scenario;
     struct matrix matrix;
     struct layout layout;
+    cpu_set_t allowed;
     const char *impossible; /* why the layout cannot be; or NULL */
     struct run run;
     struct slot *slots;
@@ -131,6 +135,19 @@ static int parse_words(struct work *work, int argc, char **argv,
     return EXIT_PASS;
 }
 
+/* A word that is neither a file nor a name on the shelf (or NULL). */
+static void say_unknown(const struct shelf *shelf, const char *word)
+{
+    const char *near =
+        shelf ? nearest_name(word, (const char *const *)shelf->names) : NULL;
+    if (near)
+        log_line("no scenario '%s' (did you mean '%s'?)", word, near);
+    else
+        log_line("no scenario '%s', and no such file (`sockbench list` shows "
+                 "those that have a name)",
+                 word);
+}
+
 static int load_scenario(struct work *work, const char *word)
 {
     struct scenario_error error;
@@ -150,10 +167,10 @@ static int load_scenario(struct work *work, const char *word)
     bool have_shelf = shelf_open(work->programs.folder, &shelf) == 0;
     shelf_find(have_shelf ? &shelf : NULL, word, file);
     r = scenario_read(file, &work->vocabulary.words, &work->scenario, &error);
-    if (r < 0)
-        print_problem(error.text);
     if (r == -ENOENT && !strchr(word, '/'))
-        log_line("`sockbench list` shows the scenarios that have a name");
+        say_unknown(have_shelf ? &shelf : NULL, word);
+    else if (r < 0)
+        print_problem(error.text);
     shelf_close(&shelf);
     return r < 0 ? EXIT_USAGE : EXIT_PASS;
 }
@@ -161,11 +178,10 @@ static int load_scenario(struct work *work, const char *word)
 static int plan_trials(struct work *work)
 {
     const struct scenario *scenario = &work->scenario;
-    cpu_set_t allowed;
     int r = matrix_expand(scenario, work->vocabulary.words.load_table,
                           work->options.only, &work->matrix);
     if (r == 0)
-        r = cpuset_allowed(&allowed);
+        r = cpuset_allowed(&work->allowed);
     if (r == 0)
         work->slots = calloc(work->matrix.count * scenario->repetitions + 1,
                              sizeof *work->slots);
@@ -185,7 +201,7 @@ static int plan_trials(struct work *work)
         return EXIT_USAGE;
     }
     work->layout = scenario->layout;
-    work->impossible = layout_settle(&work->layout, &allowed);
+    work->impossible = layout_settle(&work->layout, &work->allowed);
     work->slot_count = matrix_order(&work->matrix, scenario->repetitions,
                                     scenario->seed, work->slots);
     return EXIT_PASS;
@@ -240,6 +256,25 @@ static int make_new_folder(struct work *work)
     return r < 0 ? r : -EEXIST;
 }
 
+static void scratch_path(const struct work *work,
+                         char ret_path[static PATH_MAX + 32])
+{
+    snprintf(ret_path, PATH_MAX + 32, "%s/.load-report.json", work->folder);
+}
+
+/* Makes a file there and removes it: better to fail now than after the first
+ * trial. 0 or -errno. */
+static int try_folder(const struct work *work)
+{
+    char scratch[PATH_MAX + 32];
+    scratch_path(work, scratch);
+    int fd = open(scratch, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return -errno;
+    close(fd);
+    return unlink(scratch) < 0 ? -errno : 0;
+}
+
 static int open_folder(struct work *work)
 {
     char report[PATH_MAX];
@@ -261,10 +296,12 @@ static int open_folder(struct work *work)
         snprintf(work->folder, sizeof work->folder, "%s", wanted);
         r = make_folders(wanted);
     }
+    if (r == 0)
+        r = try_folder(work);
     if (r < 0) {
-        log_line("cannot make the folder %s: %s",
+        log_line("cannot write into the folder %s: %s",
                  wanted ? wanted : work->folder, strerror(-r));
-        return EXIT_FAILED;
+        return wanted ? EXIT_USAGE : EXIT_FAILED;
     }
     return EXIT_PASS;
 }
@@ -314,8 +351,8 @@ static void show_end(const struct work *work, const struct slot *slot,
 static void run_slot(struct work *work, const struct slot *slot)
 {
     char scratch[PATH_MAX + 32];
-    struct trial_result result = {.status = TRIAL_SKIPPED};
-    snprintf(scratch, sizeof scratch, "%s/.load-report.json", work->folder);
+    struct trial_result result;
+    scratch_path(work, scratch);
     const struct trial_plan plan = {
         .scenario = &work->scenario,
         .cell = &work->matrix.cells[slot->cell],
@@ -327,10 +364,7 @@ static void run_slot(struct work *work, const struct slot *slot)
         .report_path = scratch,
         .interrupt_fd = work->interrupt_fd,
     };
-    if (work->impossible)
-        snprintf(result.reason, sizeof result.reason, "%s", work->impossible);
-    else
-        trial_run(&plan, &result);
+    trial_run(&plan, &result);
     show_end(work, slot, &result);
     run_add(&work->run, slot, &result);
     json_decref(result.report);
@@ -372,15 +406,17 @@ static int exit_code(const struct work *work)
 {
     bool measured = false;
     bool failed = false;
+    bool skipped = false;
     for (size_t i = 0; i < work->matrix.count; i++) {
         const struct cell_result *result = &work->run.results[i];
         measured |= json_array_size(result->repetitions) > 0;
         failed |= result->status == CELL_FAILED;
+        skipped |= result->status == CELL_SKIPPED;
     }
     if (work->interrupted_by)
         return 128 + work->interrupted_by;
     if (!measured)
-        return EXIT_FAILED;
+        return skipped && !failed ? EXIT_IMPOSSIBLE : EXIT_FAILED;
     return failed ? EXIT_INCONCLUSIVE : EXIT_PASS;
 }
 
@@ -404,9 +440,22 @@ static int finish(struct work *work)
     return r < 0 || rows_written < 0 ? EXIT_FAILED : exit_code(work);
 }
 
+/* No cell can run in a layout that this machine does not have. */
+static int check_layout(const struct work *work)
+{
+    char text[LAYOUT_CPUS_MAX * 2];
+    if (!work->impossible)
+        return EXIT_PASS;
+    log_line("%s: %s (allowed: %s)", work->scenario.name, work->impossible,
+             cpuset_format(&work->allowed, text, sizeof text));
+    return EXIT_IMPOSSIBLE;
+}
+
 static int run_all(struct work *work, int argc, char **argv)
 {
-    int code = open_folder(work);
+    int code = check_layout(work);
+    if (code == EXIT_PASS)
+        code = open_folder(work);
     if (code != EXIT_PASS)
         return code;
     int r = catch_signals(work);

@@ -3,6 +3,7 @@
 #include "loadgen/measure/report.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,6 +232,9 @@ static json_t *row_json(const struct run *run, size_t i)
     put_count(row, "connections", cell->connections);
     put_count(row, "size_bytes", cell->size_bytes);
     put_text(row, "layout", layout_name(run->layout));
+    put_real(row, "offered_per_s",
+             cell->rate_per_s > 0 ? cell->rate_per_s : (double)NAN);
+    put_real(row, "achieved_per_s", s.achieved_per_s.median);
     put_real(row, "requests_per_s", s.requests_per_s.median);
     put_real(row, "requests_per_s_lo", s.requests_per_s.min);
     put_real(row, "requests_per_s_hi", s.requests_per_s.max);
@@ -247,6 +251,7 @@ static json_t *row_json(const struct run *run, size_t i)
     }
     put_real(row, "lost_ratio", s.lost_ratio.median);
     put_text(row, "status", cell_status_name(result->status));
+    put_text(row, "verdict", cell_verdict(result));
     return row;
 }
 

@@ -1,5 +1,6 @@
 #include "bench/table.h"
 
+#include "bench/figures.h"
 #include "servers/cli/units.h"
 
 #include <inttypes.h>
@@ -8,7 +9,7 @@
 
 /* Which columns a block needs beside those that every block has. */
 struct columns {
-    bool size, swept, workers, lost;
+    bool size, offered, swept, workers, lost;
     int server_width, swept_width;
 };
 
@@ -33,14 +34,28 @@ static struct columns columns_of(const struct run *run, const struct cell *head)
         if (!table_is_same_block(cell, head))
             continue;
         columns.size |= cell->size_bytes != head->size_bytes;
-        columns.swept |= cell->swept[0] != '\0';
+        columns.offered |= cell->rate_per_s < head->rate_per_s ||
+                           cell->rate_per_s > head->rate_per_s;
+        columns.swept |= cell->swept_else[0] != '\0';
         columns.workers |= cell_workers(&run->results[i]) > 0;
         columns.server_width = wider(columns.server_width, cell->server->name);
-        if (cell->swept[0])
-            columns.swept_width = wider(columns.swept_width, cell->swept + 1);
+        if (cell->swept_else[0])
+            columns.swept_width =
+                wider(columns.swept_width, cell->swept_else + 1);
     }
     columns.lost = head->server->transport == TRANSPORT_UDP;
     return columns;
+}
+
+/* Closed loops are the ordinary case, and pass without a word. */
+static void print_loop(const struct cell *head, const struct columns *columns,
+                       FILE *out)
+{
+    char rate[FIGURE_MAX];
+    if (columns->offered)
+        fprintf(out, ", open loop");
+    else if (head->rate_per_s > 0)
+        fprintf(out, ", open loop, %s/s", figure_count(head->rate_per_s, rate));
 }
 
 static void print_heading(const struct run *run, const struct cell *head,
@@ -53,6 +68,7 @@ static void print_heading(const struct run *run, const struct cell *head,
             head->server->ipv6 ? " over IPv6" : "", head->server->service);
     if (!columns->size)
         fprintf(out, ", %s", units_format_bytes(head->size_bytes, size));
+    print_loop(head, columns, out);
     const struct settings *extra = &load->server_options;
     for (size_t i = 0; i < extra->count; i++)
         fprintf(out, ", server --%s %s", extra->list[i].name,
@@ -65,6 +81,8 @@ static void print_heading(const struct run *run, const struct cell *head,
     fprintf(out, ")\n\n  clients");
     if (columns->size)
         fprintf(out, "      size");
+    if (columns->offered)
+        fprintf(out, "     offered");
     if (columns->swept)
         fprintf(out, "  %-*s", columns->swept_width, "swept");
     fprintf(out,
@@ -73,13 +91,6 @@ static void print_heading(const struct run *run, const struct cell *head,
             columns->server_width, "server",
             columns->workers ? "  workers" : "",
             columns->lost ? "   lost" : "");
-}
-
-static const char *duration_text(double ns, char text[static UNITS_TEXT_MAX])
-{
-    if (isnan(ns))
-        return "-";
-    return units_format_duration((uint64_t)(ns + 0.5), text);
 }
 
 /* A star says that the generator was the limit, not the server. */
@@ -97,42 +108,39 @@ static void print_numbers(const struct cell_result *result,
                           const struct columns *columns, FILE *out)
 {
     struct summary s;
-    char rate[UNITS_TEXT_MAX] = "-";
+    char rate[FIGURE_MAX];
     char served[48] = "-";
-    char p50[UNITS_TEXT_MAX];
-    char p99[UNITS_TEXT_MAX];
-    char cpu[UNITS_TEXT_MAX];
-    char memory[UNITS_TEXT_MAX] = "-";
+    char p50[FIGURE_MAX];
+    char p99[FIGURE_MAX];
+    char cpu[FIGURE_MAX];
+    char memory[FIGURE_MAX];
     char workers[24] = "-";
     summary_of(result->measured, &s);
-    if (!isnan(s.requests_per_s.median))
-        units_format_count((uint64_t)(s.requests_per_s.median + 0.5), rate);
     if (s.flows_offered > 0)
         snprintf(served, sizeof served, "%" PRIu64 " of %" PRIu64,
                  s.flows_served, s.flows_offered);
-    if (!isnan(s.pss_peak_bytes.median))
-        units_format_bytes(((uint64_t)s.pss_peak_bytes.median >> 10) << 10,
-                           memory);
     uint64_t budget = cell_workers(result);
     if (budget > 0)
         snprintf(workers, sizeof workers, "%" PRIu64, budget);
     if (columns->workers)
         fprintf(out, "  %7s", workers);
-    fprintf(out, "  %10s%s %9s %10s %10s  %11s %10s", rate, rate_mark(result),
-            served, duration_text(s.response_p50_ns.median, p50),
-            duration_text(s.response_p99_ns.median, p99),
-            duration_text(s.server_cpu_ns_per_request.median, cpu), memory);
+    fprintf(out, "  %10s%s %9s %10s %10s  %11s %10s",
+            figure_count(s.requests_per_s.median, rate), rate_mark(result),
+            served, figure_duration(s.response_p50_ns.median, p50),
+            figure_duration(s.response_p99_ns.median, p99),
+            figure_duration(s.server_cpu_ns_per_request.median, cpu),
+            figure_memory(s.pss_peak_bytes.median, memory));
     if (columns->lost && !isnan(s.lost_ratio.median))
         fprintf(out, "%6.2f%%", 100 * s.lost_ratio.median);
     fputc('\n', out);
 }
 
-static void print_row(const struct run *run, size_t i, bool first,
-                      const struct columns *columns, FILE *out)
+/* Where in the sweep: said once for all servers there. */
+static void print_point(const struct cell *cell, bool first,
+                        const struct columns *columns, FILE *out)
 {
-    const struct cell *cell = &run->matrix->cells[i];
-    const struct cell_result *result = &run->results[i];
     char size[UNITS_TEXT_MAX];
+    char rate[FIGURE_MAX];
     if (first)
         fprintf(out, "  %7" PRIu64, cell->connections);
     else
@@ -140,9 +148,20 @@ static void print_row(const struct run *run, size_t i, bool first,
     if (columns->size)
         fprintf(out, "%10s",
                 first ? units_format_bytes(cell->size_bytes, size) : "");
+    if (columns->offered)
+        fprintf(out, "  %10s",
+                first ? figure_count(cell->rate_per_s, rate) : "");
     if (columns->swept)
         fprintf(out, "  %-*s", columns->swept_width,
-                first && cell->swept[0] ? cell->swept + 1 : "");
+                first && cell->swept_else[0] ? cell->swept_else + 1 : "");
+}
+
+static void print_row(const struct run *run, size_t i, bool first,
+                      const struct columns *columns, FILE *out)
+{
+    const struct cell *cell = &run->matrix->cells[i];
+    const struct cell_result *result = &run->results[i];
+    print_point(cell, first, columns, out);
     fprintf(out, "  %-*s", columns->server_width, cell->server->name);
     if (json_array_size(result->measured) > 0)
         print_numbers(result, columns, out);
@@ -191,21 +210,34 @@ static void print_block(const struct run *run, size_t head, FILE *out)
     fputc('\n', out);
 }
 
+static bool lacks_p99(const struct cell_result *result)
+{
+    struct summary s;
+    summary_of(result->measured, &s);
+    return s.requests_per_s.n > 0 && isnan(s.response_p99_ns.median);
+}
+
 static void print_legend(const struct run *run, FILE *out)
 {
     bool generator = false;
     bool unstable = false;
+    bool few = false;
     for (size_t i = 0; i < run->matrix->count; i++) {
         const char *mark = rate_mark(&run->results[i]);
         generator |= *mark == '*';
         unstable |= *mark == '~';
+        few |= lacks_p99(&run->results[i]);
     }
     if (generator)
-        fprintf(out, "* the generator was the limit: the server could do more; "
+        fprintf(out, "* the generator was the limit, or late with an open "
+                     "loop's schedule:\n  the server may be better than this; "
                      "its CPU per request holds\n");
     if (unstable)
         fprintf(out, "~ the rate was not steady during the measurement\n");
-    if (generator || unstable)
+    if (few)
+        fprintf(out, "- under p99: not known, fewer than ten samples lie "
+                     "beyond it\n");
+    if (generator || unstable || few)
         fputc('\n', out);
 }
 

@@ -159,6 +159,10 @@ static void generator_argv(const struct trial *trial, struct argv *argv)
         }
         add_settings(argv, plan->load_table, &(struct settings){&point, 1});
     }
+    /* To spin for the next request on the server's CPU is to take it away. The
+     * last word counts, also against the scenario's. */
+    if (plan->cell->rate_per_s > 0 && !layout_is_apart(plan->layout))
+        argv_add_option(argv, "pacing", "block");
 }
 
 /* "ready ADDRESS [key=value ...]" in what the server wrote. 0 or -EAGAIN. */

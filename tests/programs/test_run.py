@@ -33,7 +33,7 @@ def schema_errors(report):
     with open(os.path.join(SCHEMAS, "load.schema.json")) as file:
         load = json.load(file)
     jsonschema.Draft202012Validator.check_schema(run)
-    resolver = jsonschema.RefResolver.from_schema(run, store={load["$id"]: load})
+    resolver = jsonschema.RefResolver.from_schema(run, store={"load.schema.json": load, load["$id"]: load})
     validator = jsonschema.Draft202012Validator(run, resolver=resolver)
     return ["%s: %s" % (list(e.path), e.message[:300]) for e in validator.iter_errors(report)]
 
@@ -340,10 +340,24 @@ class Failures(Case):
         self.fake()
         path = self.scenario([epoll()], [load()], layout="split")
         one = min(os.sched_getaffinity(0))
-        self.run_bench(path, code=1, preexec_fn=lambda: os.sched_setaffinity(0, [one]))
-        cell = self.report()["cells"][0]
-        self.assertEqual(cell["status"], "skipped")
-        self.assertIn("needs two CPUs", cell["reason"])
+        self.check_impossible(path, "needs two CPUs", preexec_fn=lambda: os.sched_setaffinity(0, [one]))
+
+    def test_a_cpu_that_is_not_there_is_told_before_anything_runs(self):
+        self.fake()
+        layout = {"server": "0", "generator": str(max(os.sched_getaffinity(0)) + 1)}
+        self.check_impossible(self.scenario([epoll()], [load()], layout=layout), "names a CPU that")
+
+    def check_impossible(self, path, why, **options):
+        done = self.run_bench(path, code=77, **options)
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.assertIn(why, done.stderr)
+        self.assertEqual(done.stdout, "")
+        self.assertFalse(os.path.exists(self.log) or os.path.exists(self.out))
+
+    def test_when_every_server_is_refused_it_is_77(self):
+        self.fake()
+        self.run_bench(self.scenario([command("refused", "--exit", "77")], [load()]), code=77)
+        self.assertEqual(self.report()["cells"][0]["status"], "skipped")
 
 
 class Usage(Case):
@@ -428,6 +442,101 @@ class Ends(Case):
                 self.assertFalse(is_alive(hung))
 
 
+class Sentences(Case):
+    """What is said under the table, from numbers that are known."""
+
+    def said(self, servers, turns=None, **plan):
+        """turns: server -> what the fake load says of it."""
+        path = self.scenario(servers, [load(connections=8)])
+        order = programs.run(programs.BENCH, "run", "--plan", path).stdout.split()
+        if turns:
+            plan["by_turn"] = [turns[key.split("/")[1]] for key in order]
+        self.fake(**plan)
+        return re.sub(r"\s+", " ", self.run_bench(path).stdout)
+
+    def test_those_left_out_are_not_compared_with(self):
+        out = self.said([command(name) for name in "abc"],
+                        {"a": {"served": 1, "requests_per_s": 900.0}, "b": {"requests_per_s": 1000.0},
+                         "c": {"requests_per_s": 3000.0}})
+        self.assertIn("a served 1 of 8; b and c served all. of those that served all, c answered most, "
+                      "3,000 requests/s, 3.0 times as many as b.", out)
+
+    def test_nor_when_only_their_cpu_can_be_compared(self):
+        """The one with the most CPU serves one client alone, and is no end of the range."""
+        limited = {"verdict": "generator_bound"}
+        out = self.said([command("idle"), command("busy", "--burn-thread", "0.2"),
+                         command("alone", "--burn-thread", "0.5")],
+                        {"idle": limited, "busy": limited, "alone": dict(limited, served=1)})
+        self.assertIn("alone served 1 of 8; idle and busy served all. of those that served all, idle used least CPU "
+                      "per request on the server's side, ", out)
+        self.assertRegex(out, r"; busy used most, \d+ us\.")
+
+    def test_unequal_workers_are_said(self):
+        budgets = [{"model": "epoll-workers", "name": name, "options": {"workers": n}}
+                   for name, n in (("one", 1), ("two", 2))]
+        out = self.said(budgets, {"one": {"requests_per_s": 1000.0}, "two": {"requests_per_s": 3000.0}})
+        self.assertIn("two (2 workers) answered most, 3,000 requests/s, 3.0 times as many as one (1 worker).", out)
+
+    def test_unequal_workers_are_said_without_a_difference_too(self):
+        budgets = [{"model": "epoll-workers", "name": name, "options": {"workers": n}}
+                   for name, n in (("one", 1), ("two", 2))]
+        self.assertIn("no difference that one run each can show, with unequal numbers of workers.", self.said(budgets))
+
+    def test_a_percentile_that_is_not_known_is_explained(self):
+        out = self.said([epoll()], quantiles=[0.5])
+        self.assertIn("- under p99: not known, fewer than ten samples lie beyond it", out)
+
+
+class OpenLoop(Case):
+    def words(self):
+        with open(self.log) as file:
+            return [" ".join(json.loads(line)[1:]) for line in file]
+
+    def test_a_swept_rate_is_a_column_and_a_field(self):
+        self.fake()
+        path = self.scenario([epoll()], [load(arrival="constant")], sweep={"rate": [500, "20k"]})
+        out = self.run_bench(path).stdout
+        self.assertRegex(out, r"(?m)^a: TCP echo, 64 B, open loop$")
+        self.assertRegex(out, r"(?m)^  clients     offered  server ")
+        self.assertRegex(out, r"(?m)^       64      20,000  epoll ")
+        self.assertEqual(list(self.cells()), ["tcp/epoll/echo/a/c=64/s=64/rate=500",
+                                              "tcp/epoll/echo/a/c=64/s=64/rate=20k"])
+        with open(os.path.join(self.out, "rows.json")) as file:
+            rows = json.load(file)
+        self.assertEqual([row["offered_per_s"] for row in rows], [500, 20000])
+        self.assertEqual([row["achieved_per_s"] for row in rows], [1000, 1000])
+        self.assertTrue(all("--pacing block" in words for words in self.words()))
+
+    def test_one_rate_stands_in_the_heading(self):
+        self.fake()
+        path = self.scenario([epoll()], [load(rate="20k", pacing="spin")])
+        self.assertIn("a: TCP echo, 64 B, open loop, 20,000/s\n", self.run_bench(path).stdout)
+        # Server and generator share a CPU: the bench has the last word.
+        self.assertGreater(self.words()[0].index("--pacing block"), self.words()[0].index("--pacing spin"))
+
+    @unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "needs two CPUs")
+    def test_apart_the_scenario_says_how_to_wait(self):
+        self.fake()
+        self.run_bench(self.scenario([epoll()], [load(rate=500)], layout="split"))
+        self.assertNotIn("--pacing", self.words()[0])
+
+    def test_a_closed_loop_is_left_alone(self):
+        self.fake()
+        out = self.run_bench(self.scenario([epoll()], [load()])).stdout
+        self.assertNotIn("--pacing", self.words()[0])
+        self.assertNotIn("open loop", out)
+
+    def test_a_real_open_loop(self):
+        path = self.scenario([epoll()], [load(connections=4, duration="500ms")], sweep={"rate": [200, 400]})
+        self.run_bench(path)
+        self.assertEqual(schema_errors(self.report()), [])
+        for cell in self.cells().values():
+            (repetition,) = cell["repetitions"]
+            self.assertEqual(repetition["load"]["model"], "open")
+            self.assertEqual(repetition["load"]["arrival"]["pacing"], "block")
+            self.assertEqual(cell["summary"]["offered_per_s"]["median"], repetition["load"]["offered_per_s"])
+
+
 class Files(Case):
     def test_an_earlier_report_is_never_destroyed(self):
         self.fake()
@@ -461,9 +570,13 @@ class Files(Case):
     def test_a_folder_that_cannot_be_made_is_told(self):
         self.fake()
         path = self.scenario([epoll()], [load()])
-        done = programs.run(self.bench, "run", path, "-o", os.path.join(path, "below"))
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("cannot make the folder", done.stderr)
+        for wanted in (os.path.join(path, "below"), path, "/proc", "/dev/full"):
+            done = programs.run(self.bench, "run", path, "-o", wanted)
+            self.assertEqual(done.returncode, 2, wanted)
+            self.assertIn("cannot write into the folder", done.stderr)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.assertFalse(os.path.exists(self.log), "nothing was run")
+        self.assertTrue(content(path).startswith("{"))
 
     def test_a_full_stdout_is_not_a_success(self):
         self.fake()

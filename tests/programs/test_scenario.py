@@ -199,6 +199,7 @@ class Good(unittest.TestCase):
         names = [n for n in os.listdir(SCENARIOS) if n.endswith(".json")]
         self.assertIn("quickstart.json", names)
         self.assertIn("smoke.json", names)
+        self.assertIn("open-loop.json", names)
         for name in names:
             done = programs.run(programs.BENCH, "run", "--plan", os.path.join(SCENARIOS, name))
             self.assertEqual(done.returncode, 0, done.stderr)
@@ -227,6 +228,8 @@ class Words(unittest.TestCase):
     def test_bad_words_are_named_in_one_line(self):
         for words, said in (((), "no command"), (("lst",), "did you mean 'list'?"), (("--frob",), "unknown command"),
                             (("run",), "no scenario"), (("run", "a", "b"), "more than one scenario"),
+                            (("run", "quickstrat"), "no scenario 'quickstrat' (did you mean 'quickstart'?)"),
+                            (("run", "qqqqqqqqqqqq"), "`sockbench list` shows"),
                             (("run", "a", "--olny", "x"), "did you mean '--only'?"),
                             (("run", "smoke", "--only", "nothing/*"), "no cell has this key"),
                             (("list", "x"), "takes no words")):

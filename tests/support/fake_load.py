@@ -4,7 +4,7 @@
 The file fake.json beside it may hold {"exit", "stderr", "hang_at", "report",
 "reasons", ...}, and under "by_connections" the same for loads of so many
 connections; everything has a default that makes a short, good measurement.
-"hang_at": N lets the N-th load hang. It talks to the server once, so that a
+"by_turn": [...] holds the same for the n-th load. "hang_at": N lets the N-th load hang. It talks to the server once, so that a
 server that is not there is noticed.
 """
 import json
@@ -27,6 +27,8 @@ with open(os.path.join(here, "loads.log"), "a+") as log:
     log.seek(0)
     turn = len(log.readlines())
 
+plan.update(plan.get("by_turn", {})[turn - 1] if "by_turn" in plan else {})
+
 scheme, host, port = re.fullmatch(r"(\w+)://\[?(.*?)\]?:(\d+)", sys.argv[1]).groups()
 kind = socket.SOCK_STREAM if scheme == "tcp" else socket.SOCK_DGRAM
 with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as client:
@@ -45,11 +47,12 @@ flows = int(values.get("connections", "64"))
 rate = plan.get("requests_per_s", 1000.0)
 quantiles = [{"q": 0.5, "value_ns": 1000, "lo_ns": 900, "hi_ns": 1100},
              {"q": 0.99, "value_ns": 9000, "lo_ns": 8000, "hi_ns": 9900}]
+quantiles = [row for row in quantiles if row["q"] in plan.get("quantiles", [0.5, 0.99])]
 report = {
     "schema": {"name": "sockbench-load", "version": 1},
     "run": {"complete": True},
     "server": None,
-    "load": {"flows": {"offered": flows, "connected": flows,
+    "load": {"offered_per_s": None, "achieved_per_s": rate, "flows": {"offered": flows, "connected": flows,
                        "served": plan.get("served", flows), "unserved": 0}},
     "throughput": {"requests_per_s": rate},
     "latency": {"response": {"quantiles": quantiles}, "connect": None},

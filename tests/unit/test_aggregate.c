@@ -83,7 +83,8 @@ Test(aggregate, what_is_absent_is_null_in_json)
     cr_assert_not_null(json);
     cr_expect(json_is_null(json_object_get(json, "requests_per_s")));
     cr_expect(json_is_null(json_object_get(json, "lost_ratio")));
-    cr_expect_eq(json_object_size(json), 10);
+    cr_expect(json_is_null(json_object_get(json, "offered_per_s")));
+    cr_expect_eq(json_object_size(json), 12);
     json_decref(json);
     json_decref(none);
 }

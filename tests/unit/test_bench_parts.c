@@ -1,9 +1,12 @@
-/* The smaller pure parts of the bench: argv, layout, /proc/net lines. */
+/* The smaller pure parts of the bench: argv, figures, layout, /proc/net lines.
+ */
 #include "bench/argv.h"
+#include "bench/figures.h"
 #include "bench/layout.h"
 #include "bench/listening.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -40,6 +43,41 @@ Test(argv, too_many_words_are_noticed)
     argv_add(&argv, "x");
     cr_expect(argv.failed);
     argv_done(&argv);
+}
+
+static void expect_duration(double ns, const char *expected)
+{
+    char text[FIGURE_MAX];
+    cr_expect_str_eq(figure_duration(ns, text), expected);
+}
+
+Test(figures, durations_are_rounded_once)
+{
+    expect_duration(4744.67, "4.74 us"); /* by way of 4745 ns: 4.75 */
+    expect_duration(0, "0 ns");
+    expect_duration(999.49, "999 ns");
+    expect_duration(999.5, "1.00 us");
+    expect_duration(9994.9, "9.99 us");
+    expect_duration(9995, "10.0 us");
+    expect_duration(99949, "99.9 us");
+    expect_duration(99950, "100 us");
+    expect_duration(999499, "999 us");
+    expect_duration(999500, "1.00 ms");
+    expect_duration(2125, "2.13 us");
+    expect_duration(1.5e9, "1.50 s");
+    expect_duration((double)NAN, "-");
+}
+
+Test(figures, counts_and_memory)
+{
+    char text[FIGURE_MAX];
+    cr_expect_str_eq(figure_count(1234567.5, text), "1,234,568");
+    cr_expect_str_eq(figure_count((double)NAN, text), "-");
+    cr_expect_str_eq(figure_memory(330 * 1024, text), "330 KiB");
+    cr_expect_str_eq(figure_memory(1023.6 * 1024, text), "1.00 MiB");
+    cr_expect_str_eq(figure_memory(1.69 * 1024 * 1024, text), "1.69 MiB");
+    cr_expect_str_eq(figure_memory(64. * 1024 * 1024 * 1024, text), "64.0 GiB");
+    cr_expect_str_eq(figure_memory((double)NAN, text), "-");
 }
 
 static cpu_set_t cpus(int first, int second)

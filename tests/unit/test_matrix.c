@@ -150,3 +150,26 @@ Test(matrix, the_order_is_the_seeds)
     matrix_done(&matrix);
     scenario_done(&scenario);
 }
+
+Test(matrix, rates_are_of_all_connections_together)
+{
+    struct scenario scenario = parse(
+        "{\"servers\": [{\"model\": \"epoll\"}],"
+        " \"loads\": [{\"name\": \"all\", \"connections\": 4},"
+        "  {\"name\": \"each\", \"rate-per-conn\": 25, \"connections\": 4}],"
+        " \"sweep\": {\"pipeline\": [2], \"rate\": [0, \"1.5k\"]}}");
+    struct matrix matrix;
+    cr_assert_eq(matrix_expand(&scenario, &load_option_table, NULL, &matrix),
+                 0);
+    const struct cell *cell =
+        find(&matrix, "tcp/epoll/echo/all/c=4/s=64/pipeline=2/rate=1.5k");
+    cr_expect_float_eq(cell->rate_per_s, 1500, 1e-9);
+    cr_expect_str_eq(cell->swept, "/pipeline=2/rate=1.5k");
+    cr_expect_str_eq(cell->swept_else, "/pipeline=2");
+    cell = find(&matrix, "tcp/epoll/echo/all/c=4/s=64/pipeline=2/rate=0");
+    cr_expect_float_eq(cell->rate_per_s, 0, 1e-9);
+    cell = find(&matrix, "tcp/epoll/echo/each/c=4/s=64/pipeline=2/rate=0");
+    cr_expect_float_eq(cell->rate_per_s, 100, 1e-9);
+    matrix_done(&matrix);
+    scenario_done(&scenario);
+}

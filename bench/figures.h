@@ -1,0 +1,21 @@
+/*
+ * Measured numbers as people read them: doubles, rounded once. The graphs
+ * round by the same rule (bench/graphs/render.js), so that a figure in the
+ * table and the same figure in a graph agree.
+ */
+#ifndef SOCKBENCH_BENCH_FIGURES_H
+#define SOCKBENCH_BENCH_FIGURES_H
+
+#define FIGURE_MAX 32
+
+/* "940 ns", "4.74 us", "12.3 ms", "1.50 s": three figures. "-" for NAN.
+ * Returns text. */
+char *figure_duration(double ns, char text[static FIGURE_MAX]);
+
+/* "1,234,567". "-" for NAN. Returns text. */
+char *figure_count(double count, char text[static FIGURE_MAX]);
+
+/* "330 KiB", "1.69 MiB": three figures. "-" for NAN. Returns text. */
+char *figure_memory(double bytes, char text[static FIGURE_MAX]);
+
+#endif
