@@ -111,7 +111,7 @@ void answer_ended(const struct server *server, struct answer *answer, int fd,
 {
     ret_reply->data = NULL;
     ret_reply->length = 0;
-    ret_reply->finish = true;
+    ret_reply->finish = false; /* nothing to wait for: closing is FIN enough */
     if (!server->service->replies)
         put_count(answer, ret_reply);
     tell_reply(server, fd, ret_reply);

@@ -335,26 +335,21 @@ int ring_open(struct ring *ring, const struct server_options *options)
     return r;
 }
 
-/* The kernel takes a ring apart when it finds the time, perhaps after the
- * process has ended, and a socket that is waited for stays until then: its name
- * would be taken yet when the next server starts. */
-static void end_operations(struct ring *ring)
+void ring_cancel(struct ring *ring, uint64_t name)
 {
-    struct io_uring_sync_cancel_reg all = {
+    struct io_uring_sync_cancel_reg cancel = {
+        .addr = name,
         .fd = -1,
-        .flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL,
+        .flags = IORING_ASYNC_CANCEL_ALL,
         .timeout = {.tv_sec = 1},
     };
-    io_uring_register_sync_cancel(&ring->uring, &all); /* Linux 6.0 */
-    io_uring_get_events(&ring->uring);
+    io_uring_register_sync_cancel(&ring->uring, &cancel); /* Linux 6.0 */
 }
 
 void ring_close(struct ring *ring)
 {
-    if (ring->is_open) {
-        end_operations(ring);
+    if (ring->is_open)
         io_uring_queue_exit(&ring->uring);
-    }
     ring->is_open = false;
     unmap_buffers(ring);
 }

@@ -74,6 +74,9 @@ int ring_open_datagrams(struct ring *ring,
  * takes none until completions are read. */
 struct io_uring_sqe *ring_sqe(struct ring *ring);
 
+/* Asks the kernel to end the operations of this name. */
+void ring_cancel(struct ring *ring, uint64_t name);
+
 /* Submits, and waits for a completion unless `wait` is false. 0 or -errno. */
 int ring_enter(struct ring *ring, bool wait);
 

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define BROKEN_ACCEPTS_MAX 8
 #define BIT(operation) (1u << (operation))
@@ -32,8 +33,30 @@ int ring_loop_open(struct ring_loop *loop, struct worker *worker)
     return r;
 }
 
+/* An accept that goes on in the kernel keeps the listening socket, and the name
+ * of a Unix one, after it is closed. */
+static void end_accepting(struct ring_loop *loop)
+{
+    struct __kernel_timespec patience = {.tv_nsec = ACCEPT_PAUSE_NS};
+    struct io_uring *uring = &loop->ring.uring;
+    struct io_uring_cqe *cqe;
+    if (!loop->accepting)
+        return;
+    ring_cancel(&loop->ring, RING_ACCEPT);
+    while (loop->accepting &&
+           io_uring_wait_cqe_timeout(uring, &cqe, &patience) == 0) {
+        if (cqe->user_data == RING_ACCEPT) {
+            loop->accepting = cqe->flags & IORING_CQE_F_MORE;
+            if (cqe->res >= 0)
+                close(cqe->res);
+        }
+        io_uring_cqe_seen(uring, cqe);
+    }
+}
+
 void ring_loop_close(struct ring_loop *loop)
 {
+    end_accepting(loop);
     ring_close(&loop->ring);
     ring_clients_done(&loop->clients);
     server_count(loop->server, &loop->counters);
@@ -93,6 +116,7 @@ void ring_loop_submit(struct ring_loop *loop)
         else
             io_uring_prep_timeout(sqe, &periods[i], 0, 0);
         io_uring_sqe_set_data64(sqe, i);
+        loop->accepting |= i == RING_ACCEPT;
         loop->wanted &= ~BIT(i);
     }
 }
@@ -100,6 +124,7 @@ void ring_loop_submit(struct ring_loop *loop)
 int ring_loop_accepted(struct ring_loop *loop, const struct io_uring_cqe *cqe)
 {
     const bool goes_on = cqe->flags & IORING_CQE_F_MORE;
+    loop->accepting = goes_on;
     int r = accept_judge(loop->server, cqe->res, &loop->counters);
     if (r == -ECANCELED)
         return -1;

@@ -35,7 +35,8 @@ struct ring_loop {
     unsigned wanted;    /* of the loop's operations, by bit: to be submitted */
     int broken_accepts; /* in a row */
     int error;
-    bool no_entry; /* a submission entry was missed: do not wait, look again */
+    bool accepting; /* the kernel holds an accept */
+    bool no_entry;  /* a submission entry was missed: do not wait, look again */
     bool draining, finishing, over;
     bool one_accept; /* asked for anew after each client, not multishot */
 };
