@@ -46,6 +46,7 @@ struct engine_config {
     uint64_t rcvbuf_bytes; /* 0: the kernel's default */
     uint64_t sndbuf_bytes;
     bool nodelay;
+    bool offload; /* datagrams of one size in blocks; the epoll engine's */
 };
 
 struct engine;
@@ -59,7 +60,8 @@ struct engine_ops {
     /*
      * data must stay as it is until COMPLETION_SENT (datagrams: until the
      * reply, or the request's timeout). 1: taken whole, no completion follows;
-     * 0: in flight; or -errno.
+     * 0: in flight; or -errno. With offload it is sent by the next wait at the
+     * latest, and COMPLETION_FAILED tells what came of that.
      */
     int (*send)(struct engine *engine, uint32_t channel, const void *data,
                 size_t length_bytes);

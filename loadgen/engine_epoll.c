@@ -4,7 +4,11 @@
  * Streams are watched edge-triggered for both directions with one epoll_ctl in
  * their life; a recv that fills less than its buffer has emptied the socket.
  * Datagram sockets are watched level-triggered for input.
+ *
+ * With offload, datagrams that follow one another on a channel and in memory
+ * are sent as one block, and a received block is told datagram by datagram.
  */
+#include "loadgen/blocks.h"
 #include "loadgen/engine.h"
 
 #include <errno.h>
@@ -22,6 +26,7 @@ struct channel {
     bool readable; /* streams: more may be waiting in the socket */
     const uint8_t *unsent;
     size_t unsent_bytes; /* > 0: a send is in flight */
+    int error;           /* offload: of sending a block, not told yet */
 };
 
 struct epoll_engine {
@@ -33,6 +38,13 @@ struct epoll_engine {
     int events_next; /* events not yet looked at, from an earlier wait */
     struct epoll_event events[EVENTS_MAX];
     uint8_t *arena;
+
+    struct block leaving; /* offload: datagrams that are not sent yet */
+    uint32_t leaving_channel;
+    uint32_t errors;              /* channels with one */
+    struct completion arrived;    /* its data: what is left of a block */
+    size_t arrived_segment_bytes; /* 0: nothing is left */
+
     struct channel channels[];
 };
 
@@ -90,6 +102,8 @@ static int epoll_connect(struct engine *engine, uint32_t channel)
     int fd = engine_socket(&engine->config, SOCK_NONBLOCK);
     if (fd < 0)
         return fd;
+    if (engine->config.offload)
+        (void)block_enable(fd); /* the plan has tried it */
     const struct address *target = &engine->config.target;
     int r = connect(fd, &target->u.any, target->length) < 0 ? -errno : 1;
     if (r < 0 && r != -EINPROGRESS) {
@@ -112,9 +126,39 @@ static int epoll_connect(struct engine *engine, uint32_t channel)
     return at->connecting ? 0 : 1;
 }
 
+/* Offload: what was collected goes out. */
+static void send_leaving(struct epoll_engine *self)
+{
+    struct channel *at = &self->channels[self->leaving_channel];
+    if (self->leaving.bytes == 0)
+        return;
+    int r = block_send(&self->leaving, at->fd);
+    self->errors += r < 0 && at->error == 0;
+    if (r < 0)
+        at->error = r;
+}
+
+static int collect(struct epoll_engine *self, uint32_t channel,
+                   const void *data, size_t length_bytes)
+{
+    if (channel != self->leaving_channel)
+        send_leaving(self);
+    self->leaving_channel = channel;
+    if (!block_join(&self->leaving, data, length_bytes)) {
+        send_leaving(self);
+        block_join(&self->leaving, data, length_bytes);
+    }
+    return 1;
+}
+
 static void epoll_disconnect(struct engine *engine, uint32_t channel)
 {
-    struct channel *at = &downcast(engine)->channels[channel];
+    struct epoll_engine *self = downcast(engine);
+    struct channel *at = &self->channels[channel];
+    if (channel == self->leaving_channel)
+        send_leaving(self);
+    self->errors -= at->error != 0;
+    at->error = 0;
     if (at->fd >= 0)
         close(at->fd); /* leaves the epoll set by itself: no duplicates exist */
     at->fd = -1;
@@ -126,6 +170,8 @@ static int epoll_send(struct engine *engine, uint32_t channel, const void *data,
 {
     struct epoll_engine *self = downcast(engine);
     struct channel *at = &self->channels[channel];
+    if (engine->config.offload)
+        return collect(self, channel, data, length_bytes);
     ssize_t n = send(at->fd, data, length_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0 && errno == EINTR)
         n = 0;
@@ -160,12 +206,28 @@ static int send_rest(struct channel *at, struct completion *out)
     return 1;
 }
 
+/* The next datagram of a received block. */
+static void cut(struct epoll_engine *self, struct completion *out)
+{
+    struct completion *left = &self->arrived;
+    *out = *left;
+    if (out->length_bytes > self->arrived_segment_bytes)
+        out->length_bytes = self->arrived_segment_bytes;
+    left->data += out->length_bytes;
+    left->length_bytes -= out->length_bytes;
+    if (left->length_bytes == 0)
+        self->arrived_segment_bytes = 0;
+}
+
 static int receive(struct epoll_engine *self, struct channel *at, bool hung_up,
                    struct completion *out)
 {
     uint8_t *into = self->arena + self->arena_used_bytes;
     int flags = MSG_DONTWAIT | (self->stream ? 0 : MSG_TRUNC);
-    ssize_t n = recv(at->fd, into, CHUNK_BYTES, flags);
+    size_t segment_bytes = CHUNK_BYTES;
+    ssize_t n = self->base.config.offload
+                    ? block_receive(at->fd, into, CHUNK_BYTES, &segment_bytes)
+                    : recv(at->fd, into, CHUNK_BYTES, flags);
     if (n < 0) {
         at->readable = false;
         if (errno == EAGAIN || errno == EINTR)
@@ -187,6 +249,11 @@ static int receive(struct epoll_engine *self, struct channel *at, bool hung_up,
     /* Messages stay aligned for memcmp. */
     self->arena_used_bytes += (out->length_bytes + 63) & ~(size_t)63;
     at->readable = self->stream && (hung_up || length == CHUNK_BYTES);
+    if (out->length_bytes > segment_bytes) {
+        self->arrived = *out;
+        self->arrived_segment_bytes = segment_bytes;
+        cut(self, out);
+    }
     return 1;
 }
 
@@ -240,10 +307,39 @@ static int epoll_wait_ns(struct epoll_engine *self, uint64_t timeout_ns)
                         NULL);
 }
 
+/* Offload: what is left of a block, and what could not be sent. */
+static int tell_blocks(struct epoll_engine *self, struct completion *out,
+                       int max)
+{
+    int count = 0;
+    for (; self->arrived_segment_bytes > 0 && count < max; count++)
+        cut(self, &out[count]);
+    for (uint32_t i = 0; self->errors > 0 && count < max; i++) {
+        struct channel *at = &self->channels[i];
+        if (at->error == 0)
+            continue;
+        out[count++] =
+            (struct completion){.kind = COMPLETION_FAILED,
+                                .channel = i,
+                                .generation = self->base.generations[i],
+                                .error = at->error};
+        at->error = 0;
+        self->errors--;
+    }
+    return count;
+}
+
 static int epoll_engine_wait(struct engine *engine, uint64_t timeout_ns,
                              struct completion *out, int max)
 {
     struct epoll_engine *self = downcast(engine);
+    int told = 0;
+    if (engine->config.offload) {
+        send_leaving(self);
+        told = tell_blocks(self, out, max);
+    }
+    if (told > 0)
+        return told;
     self->arena_used_bytes = 0;
     if (self->events_next == self->events_count) {
         self->events_next = 0;
@@ -265,6 +361,8 @@ static int epoll_engine_wait(struct engine *engine, uint64_t timeout_ns,
                 EPOLLIN | (event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
         else
             self->events_next++;
+        while (self->arrived_segment_bytes > 0 && count < max)
+            cut(self, &out[count++]);
     }
     return count;
 }

@@ -32,6 +32,7 @@ struct load_options {
     const char *label;
     const char *arrival;
     const char *pacing;
+    const char *udp_offload;
     bool nodelay;
     bool no_verify;
     bool json;

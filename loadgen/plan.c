@@ -1,5 +1,7 @@
 #include "loadgen/plan.h"
 
+#include "loadgen/blocks.h"
+
 #include "servers/cli/cpuset.h"
 #include "servers/cli/log.h"
 
@@ -11,10 +13,13 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define DESCRIPTORS_BESIDE 32u /* standard streams, rings, epoll, files */
 #define DATAGRAM_BYTES_MAX 65507u
 #define BYTES_IN_FLIGHT_MAX (8ULL << 30)
+#define OFFLOAD_FROM_PIPELINE 8
 #define SPIN_ABOVE_PER_S 5000.0 /* per thread; below, sleeping costs little */
 
 static int fail(struct plan_error *error, int exit_code, const char *format,
@@ -188,13 +193,70 @@ static int check_ports(const struct plan *plan, struct plan_error *error)
                 plan->options.connections, ports);
 }
 
+static bool is_word(const char *text, const char *word)
+{
+    return text && strcmp(text, word) == 0;
+}
+
+/* NULL, or why datagrams cannot or should not be moved in blocks. */
+static const char *why_no_blocks(const struct plan *plan)
+{
+    const struct load_options *o = &plan->options;
+    if (plan->course.stream || plan->course.target.u.any.sa_family == AF_UNIX)
+        return "blocks are for UDP";
+    if (is_open_loop(o))
+        return "in an open loop a block would delay what is due";
+    if (o->size_bytes == 0 || 2 * o->size_bytes > BLOCK_BYTES_MAX)
+        return "no two datagrams of this size make a block";
+    if (is_word(o->engine, "uring"))
+        return "the uring engine sends datagrams one by one";
+    return NULL;
+}
+
+/* Whether the kernel grants blocks is found by asking for them. */
+static int try_blocks(const struct plan *plan)
+{
+    int fd = socket(plan->course.target.u.any.sa_family,
+                    SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int r = block_enable(fd);
+    close(fd);
+    return r;
+}
+
+static int choose_offload(struct plan *plan, struct plan_error *error)
+{
+    const struct load_options *o = &plan->options;
+    const bool on = is_word(o->udp_offload, "on");
+    const char *why = why_no_blocks(plan);
+    if (on && why)
+        return fail(error, EXIT_USAGE, "--udp-offload on: %s", why);
+    if (!why && is_word(o->udp_offload, "off"))
+        why = "--udp-offload off";
+    if (!why && !on && o->pipeline < OFFLOAD_FROM_PIPELINE)
+        why = "fewer than 8 requests in flight per flow";
+    if (!why && try_blocks(plan) < 0) {
+        why = "this kernel has no UDP_GRO (Linux 5.0)";
+        if (on)
+            return fail(error, EXIT_IMPOSSIBLE, "--udp-offload on: %s", why);
+    }
+    plan->course.udp_offload = !why;
+    plan->udp_offload_note = plan->course.stream ? NULL : why;
+    return 0;
+}
+
 /* Whether a ring is granted is found by making one. */
 static int choose_engine(struct plan *plan, struct plan_error *error)
 {
     const char *asked = plan->options.engine;
     plan->course.engine = &engine_epoll;
-    if (asked && strcmp(asked, "epoll") == 0)
+    if (is_word(asked, "epoll"))
         return 0;
+    if (plan->course.udp_offload) {
+        plan->engine_note = "only the epoll engine moves UDP in blocks";
+        return 0;
+    }
     if (plan->options.size_bytes == 0) {
         const char *why = "a multishot receive takes an empty datagram for the "
                           "end";
@@ -305,7 +367,8 @@ int plan_make(struct plan *plan, const struct load_options *options,
     plan->course.stream = plan->course.target.socket_type == SOCK_STREAM;
     if (check_sizes(plan, error) < 0 || check_rate(plan, error) < 0 ||
         check_descriptors(plan, error) < 0 || check_ports(plan, error) < 0 ||
-        choose_engine(plan, error) < 0 || choose_cpus(plan, error) < 0)
+        choose_offload(plan, error) < 0 || choose_engine(plan, error) < 0 ||
+        choose_cpus(plan, error) < 0)
         return -1;
     const struct service *service =
         options->service ? service_find(options->service)

@@ -1010,7 +1010,8 @@ static int loop_init(struct loop *loop, struct worker *worker)
                                            : course->payload.reply_bytes,
                                    .rcvbuf_bytes = course->rcvbuf_bytes,
                                    .sndbuf_bytes = course->sndbuf_bytes,
-                                   .nodelay = course->nodelay};
+                                   .nodelay = course->nodelay,
+                                   .offload = course->udp_offload};
     return course->engine->open(&loop->engine, &config);
 }
 

@@ -47,6 +47,7 @@ struct course {
     bool spin; /* open loop: wait for what is due without sleeping */
     bool nodelay;
     bool stream;
+    bool udp_offload; /* datagrams of one size in blocks */
 
     uint64_t epoch_ns; /* when the run's clock began: the zero of frames */
     struct gate gate;
