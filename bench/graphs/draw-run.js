@@ -19,7 +19,7 @@ function counted(count, word) {
 }
 
 // How it was measured, in words: only what the run itself says.
-function caption(rows, report, needs) {
+function caption(rows, report, { needs, against }) {
     const { name = rows.length > 0 ? rows[0].layout : "unknown", server_cpus, generator_cpus } = report.layout || {};
     const lines = [LAYOUTS[name] || `layout ${name}`];
     if (server_cpus && generator_cpus)
@@ -38,6 +38,12 @@ function caption(rows, report, needs) {
     const notes = [];
     if (rows.some((row) => row.status === "ok" && row.flows_served < row.flows_offered))
         notes.push("hollow: not every client was served");
+    const drawn = rows.filter((row) => against && row.status === "ok" &&
+        needs.every((field) => row[field] !== null && row[field] !== undefined));
+    if (drawn.some((row) => row.verdict === "generator_bound"))
+        notes.push("diamonds: the load generator was the limit");
+    if (drawn.some((row) => row.verdict === "unstable"))
+        notes.push("triangles: the rate was not steady");
     const without = rows.filter((row) => row.status === "ok" &&
         needs.some((field) => row[field] === null || row[field] === undefined)).length;
     if (without > 0)
@@ -71,7 +77,7 @@ async function main() {
     fs.mkdirSync(graphs, { recursive: true });
     for (const file of fs.readdirSync(__dirname).filter((name) => name.endsWith(".vl.json")).sort()) {
         const spec = readJson(path.join(__dirname, file));
-        const svg = await render(spec, rows, { caption: caption(rows, report, spec.usermeta.needs) });
+        const svg = await render(spec, rows, { caption: caption(rows, report, spec.usermeta) });
         if (svg === null)
             continue;
         const out = path.join(graphs, file.replace(".vl.json", ".svg"));

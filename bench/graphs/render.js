@@ -11,6 +11,8 @@ const path = require("path");
 const vm = require("vm");
 
 const THEME = path.join(__dirname, "theme.json");
+const STYLES = path.join(__dirname, "styles.json");
+const LABEL_PX = 18; // from one label to the next
 
 function loadBundles(folder) {
     for (const name of ["vega.min.js", "vega-lite.min.js"]) {
@@ -53,10 +55,12 @@ function distinct(rows, field) {
     return new Set(rows.map((row) => row[field])).size;
 }
 
-// What a cell's key says after connections and size: further swept options.
-function furtherSwept(row) {
+// What a cell's key says after connections and size: further swept options,
+// without the rate where that is the x axis.
+function furtherSwept(row, against) {
     const match = /\/s=\d+\/(.+)$/.exec(row.cell || "");
-    return match ? match[1].replace(/\//g, ", ") : "";
+    const swept = match ? match[1].split("/") : [];
+    return swept.filter((one) => against !== "offered_per_s" || !/^rate(-per-conn)?=/.test(one)).join(", ");
 }
 
 // What a panel and a line are called. A server's own name is used where two
@@ -69,11 +73,11 @@ function named(rows, against) {
         byModel.set(key, (byModel.get(key) || new Set()).add(row.server));
     }
     const sizes = against !== "size_bytes" && distinct(rows, "size_bytes") > 1;
-    const clients = against === "size_bytes" && distinct(rows, "connections") > 1;
+    const clients = against && against !== "connections" && distinct(rows, "connections") > 1;
     return rows.map((row) => {
         const what = [
             [String(row.transport).toUpperCase(), row.service].filter(Boolean).join(" "),
-            sizes && `${row.size_bytes} B`, clients && `${row.connections} clients`, furtherSwept(row),
+            sizes && `${row.size_bytes} B`, clients && `${row.connections} clients`, furtherSwept(row, against),
         ];
         return {
             ...row,
@@ -81,6 +85,148 @@ function named(rows, against) {
             panel: `${row.load} (${what.filter(Boolean).join(", ")})`,
         };
     });
+}
+
+// Figures as the table has them (bench/figures.c): three digits, rounded once.
+function duration(ns) {
+    if (ns < 999.5)
+        return `${Math.round(ns)} ns`;
+    const [unit, divisor] = ns < 999500 ? ["\u00b5s", 1e3] : ns < 999500000 ? ["ms", 1e6] : ["s", 1e9];
+    const value = ns / divisor;
+    const decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+    const factor = 10 ** decimals;
+    return `${(Math.round(value * factor) / factor).toFixed(decimals)} ${unit}`;
+}
+
+// 1, 2 or 5 times a power of ten.
+function roundUp(value) {
+    const power = 10 ** Math.floor(Math.log10(value));
+    return [1, 2, 5, 10].map((digit) => digit * power).find((one) => one >= value * (1 - 1e-9));
+}
+
+function roundDown(value) {
+    const power = 10 ** Math.floor(Math.log10(value));
+    return [5, 2, 1].map((digit) => digit * power).find((one) => one <= value * (1 + 1e-9)) || power;
+}
+
+// The ends of a panel's axis.
+function ends(values, scale) {
+    const greatest = Math.max(...values);
+    if (scale === "log") {
+        const low = roundDown(Math.min(...values));
+        return [low, Math.max(roundUp(greatest), 10 * low)];
+    }
+    const step = roundUp((greatest || 1) / 6);
+    return [0, step * Math.ceil((greatest || 1) / step - 1e-9)];
+}
+
+// Places for labels that want to be at wanted (ascending), at least apart from
+// each other and within low and high, moved as little as can be: those that
+// would touch share the way (pool adjacent violators).
+function placesApart(wanted, apart, low, high) {
+    const blocks = [];
+    wanted.forEach((place, i) => {
+        blocks.push({ sum: place - i * apart, count: 1 });
+        while (blocks.length > 1) {
+            const [a, b] = blocks.slice(-2);
+            if (a.sum / a.count <= b.sum / b.count)
+                break;
+            blocks.splice(-2, 2, { sum: a.sum + b.sum, count: a.count + b.count });
+        }
+    });
+    const top = high - (wanted.length - 1) * apart;
+    const starts = blocks.flatMap(({ sum, count }) => Array(count).fill(sum / count));
+    return starts.map((start, i) => Math.min(Math.max(start, low), top) + i * apart);
+}
+
+// Puts a label on the last point of each line: beside the greatest x, in a
+// panel so high that they have room.
+function placeLabels(rows, { against, value, scale }, [low, high], height, labelX) {
+    const last = new Map();
+    for (const row of rows) {
+        if (!last.has(row.series) || last.get(row.series)[against] < row[against])
+            last.set(row.series, row);
+    }
+    const of = scale === "log" ? Math.log : Number;
+    const back = scale === "log" ? Math.exp : Number;
+    const labelled = [...last.values()].sort((a, b) => a[value] - b[value]);
+    const apart = (of(high) - of(low)) * LABEL_PX / height;
+    const places = placesApart(labelled.map((row) => of(row[value])), apart, of(low), of(high));
+    labelled.forEach((row, i) => {
+        row.label = row.series + (row.partly ? `: ${row.flows_served} of ${row.flows_offered} served` : "");
+        row.label_x = labelX;
+        row.label_y = Math.min(Math.max(back(places[i]), low), high);
+    });
+}
+
+function byPanel(rows) {
+    const panels = new Map();
+    for (const row of rows)
+        panels.set(row.panel, [...(panels.get(row.panel) || []), row]);
+    return [...panels.values()];
+}
+
+// What the specs need of each row beside what it has.
+function completed(rows) {
+    const limits = { generator_bound: "generator", unstable: "unstable" };
+    return rows.map((row, order) => ({
+        ...row,
+        order,
+        partly: Number.isInteger(row.flows_offered) && row.flows_served < row.flows_offered,
+        limit: limits[row.verdict] || "none",
+        cpu_text: Number.isFinite(row.server_cpu_ns_per_request) ? duration(row.server_cpu_ns_per_request) : null,
+    }));
+}
+
+// Axes and labels: x alike in all panels of a figure, y as each panel needs.
+function layOut(spec, rows) {
+    const meta = spec.usermeta || {};
+    if (!meta.against)
+        return;
+    const panels = byPanel(rows);
+    const panel = spec.spec;
+    const most = Math.max(...panels.map((of) => distinct(of, "series")));
+    panel.height = Math.max(panel.height, most * LABEL_PX);
+    const all = rows.map((row) => row[meta.against]);
+    panel.encoding.x.scale.domain = [Math.min(...all), Math.max(...all)];
+    for (const of of panels) {
+        const values = of.flatMap((row) => [row[meta.value], meta.value === "requests_per_s" && row.requests_per_s_hi]);
+        const [low, high] = ends(values.filter(Boolean), meta.scale);
+        of.forEach((row) => Object.assign(row, { panel_low: low, panel_high: high }));
+        placeLabels(of, meta, [low, high], panel.height, Math.max(...all));
+    }
+}
+
+// Colour and dash of every line: those of its model wherever it is drawn;
+// others get what is left, by their name.
+function stylesOf(names) {
+    const { models, others } = readJson(STYLES);
+    const taken = new Set();
+    const styles = new Map();
+    for (const name of [...names].sort()) {
+        if (models[name]) {
+            styles.set(name, models[name]);
+            continue;
+        }
+        let at = [...name].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 65521, 7) % others.length;
+        for (let tried = 0; taken.has(at) && tried < others.length; tried++)
+            at = (at + 1) % others.length;
+        taken.add(at);
+        styles.set(name, others[at]);
+    }
+    return styles;
+}
+
+function applyStyles(node, styles) {
+    if (!node || typeof node !== "object")
+        return;
+    for (const [key, child] of Object.entries(node)) {
+        const kind = { color: "color", stroke: "color", strokeDash: "dash" }[key];
+        if (kind && child && child.field === "series")
+            child.scale = { domain: [...styles.keys()], range: [...styles.values()].map((style) => style[kind]) };
+        else
+            applyStyles(child, styles);
+    }
 }
 
 // The largest number of clients, in words, where it is the same for all panels.
@@ -122,6 +268,8 @@ function fill(spec, rows, { caption, width } = {}) {
         Object.assign(panel, { width: 700 }, typeof panel.height === "number" ? { height: 360 } : {});
     if (width)
         panel.width = width;
+    layOut(filled, rows);
+    applyStyles(filled.spec || filled, stylesOf(new Set(rows.map((row) => row.series))));
     return filled;
 }
 
@@ -144,7 +292,7 @@ function quiet(vega) {
 
 // The graph as SVG text, or null when the rows hold nothing for it.
 async function render(spec, rows, options) {
-    const usable = applicable(spec, named(rows, (spec.usermeta || {}).against));
+    const usable = completed(applicable(spec, named(rows, (spec.usermeta || {}).against)));
     if (usable.length === 0)
         return null;
     return toSvg(fill(spec, usable, options), readJson(THEME));

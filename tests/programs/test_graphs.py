@@ -15,11 +15,17 @@ FIELDS = {
     "cell", "server", "model", "transport", "service", "load", "connections", "size_bytes", "layout",
     "requests_per_s", "requests_per_s_lo", "requests_per_s_hi", "response_p50_ns", "response_p99_ns",
     "server_cpu_ns_per_request", "flows_offered", "flows_served", "lost_ratio", "status",
+    "offered_per_s", "achieved_per_s", "verdict",
 }
 
 
 def sample():
     with open(SAMPLE) as file:
+        return json.load(file)
+
+
+def styles():
+    with open(os.path.join(ROOT, "bench/graphs/styles.json")) as file:
         return json.load(file)
 
 
@@ -104,6 +110,7 @@ class Drawn(unittest.TestCase):
 
     def draw(self, rows, report=None):
         """name -> all text of the graph, and what was printed."""
+        self.roots = {}
         run = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, run)
         for name, content in (("rows.json", rows), ("report.json", report)):
@@ -121,6 +128,7 @@ class Drawn(unittest.TestCase):
                 self.assertTrue(root.get("aria-label"))
                 with open(os.path.join(folder, name)) as file:
                     self.assertNotRegex(file.read(), r"NaN|undefined|Infinity")
+                self.roots[name[:-4]] = root
                 graphs[name[:-4]] = [text for text in map(str.strip, root.itertext()) if text]
                 if shutil.which("rsvg-convert"):
                     with open(os.path.join(folder, name[:-4] + ".png"), "rb") as file:
@@ -143,6 +151,80 @@ class Drawn(unittest.TestCase):
         self.assertIn("iterative: 1 of 64 served", graphs["latency"])
         self.assertIn("5.20 \u00b5s, 1 of 64 served", graphs["cpu"])
         self.assertIn("100 ms", graphs["latency"])
+
+    def marks(self, graph, role):
+        """Elements of one layer: name's classes hold role, such as mark-text."""
+        return [path for group in self.roots[graph].iter("{http://www.w3.org/2000/svg}g")
+                if role in group.get("class", "").split() for path in group]
+
+    def colours_of(self, graph):
+        """What is written beside the lines -> its colour."""
+        return {mark.text: mark.get("fill").lower() for mark in self.marks(graph, "mark-text")
+                if mark.text and mark.get("fill")}
+
+    def many(self, value):
+        """Twelve models of one transport in one panel, all but equal."""
+        names = list(styles()["models"])[:12]
+        return [dict(row, model=name, server=name, load="one", requests_per_s=value + i, response_p99_ns=1000 * value + i,
+                     flows_served=row["flows_offered"])
+                for i, name in enumerate(names)
+                for row in sample() if row["model"] == "epoll" and row["transport"] == "tcp"], names
+
+    def test_labels_never_touch_and_never_leave_the_axis(self):
+        for value in (1, 123456):
+            rows, names = self.many(value)
+            self.draw(rows)
+            for graph in ("throughput", "latency"):
+                places = {mark.text: float(re.search(r"translate\([^,]*,([^)]*)\)", mark.get("transform")).group(1))
+                          for mark in self.marks(graph, "mark-text") if mark.text in names}
+                self.assertEqual(sorted(places), sorted(names))
+                ys = sorted(places.values())
+                self.assertTrue(all(b - a >= 17.9 for a, b in zip(ys, ys[1:])), ys)
+                self.assertGreaterEqual(ys[0], -12)
+                self.assertLessEqual(ys[-1], 372)
+
+    def test_a_model_has_one_colour_everywhere(self):
+        wanted = {name: style["color"].lower() for name, style in styles()["models"].items()}
+        rows, names = self.many(1000)
+        for some in (names, names[3:5], ["epoll"], ["epoll", "poll"]):
+            self.draw([row for row in rows if row["model"] in some])
+            for graph in ("throughput", "latency"):
+                colours = self.colours_of(graph)
+                self.assertEqual({name: colours[name] for name in some}, {name: wanted[name] for name in some})
+
+    def test_all_panels_have_the_same_clients(self):
+        rows = [row for row in sample() if row["transport"] == "tcp" or row["connections"] < 64]
+        graphs, _ = self.draw(rows)
+        for graph in ("throughput", "latency"):
+            self.assertEqual(graphs[graph].count("64"), 4, graphs[graph])
+
+    def test_what_the_generator_limited_is_marked_and_said(self):
+        plain, _ = self.draw(sample())
+        circles = [mark.get("d") for mark in self.marks("throughput", "mark-symbol")]
+        rows = [dict(row, verdict={8: "generator_bound", 64: "unstable"}.get(row["connections"], row["verdict"]))
+                for row in sample()]
+        marked, _ = self.draw(rows)
+        shapes = [mark.get("d") for mark in self.marks("throughput", "mark-symbol")]
+        for graph in ("throughput", "latency"):
+            for words in ("diamonds: the load generator was the limit", "triangles: the rate was not steady"):
+                self.assertTrue(any(words in word for word in marked[graph]), marked[graph])
+                self.assertFalse(any(words in word for word in plain[graph]))
+        self.assertEqual(len(set(circles)), 1)
+        self.assertEqual(len(set(shapes)), 3)
+        self.assertFalse(any("diamonds" in word for word in marked["cpu"]))
+
+    def test_a_sweep_of_rates_has_a_graph_of_its_own(self):
+        rows = [dict(row, offered_per_s=rate, cell="%s/rate=%d" % (row["cell"], rate))
+                for row in sample() if row["connections"] == 8 for rate in (1000, 5000)]
+        graphs, _ = self.draw(rows)
+        self.assertEqual(sorted(graphs), ["cpu", "offered"])
+        self.assertIn("persistent (TCP echo)", graphs["offered"])
+
+    def test_figures_are_rounded_once_as_in_the_table(self):
+        for ns, text in ((4744.67, "4.74 \u00b5s"), (2125, "2.13 \u00b5s"), (9995, "10.0 \u00b5s"), (940.4, "940 ns"),
+                         (999500, "1.00 ms")):
+            graphs, _ = self.draw([dict(row, server_cpu_ns_per_request=ns) for row in sample()])
+            self.assertIn(text, graphs["cpu"])
 
     def test_failed_cells_are_said_and_not_drawn(self):
         graphs, _ = self.draw(sample())
@@ -219,11 +301,17 @@ class Drawn(unittest.TestCase):
 
 
 class Specs(unittest.TestCase):
-    def test_colours_and_dashes_tell_five_lines_apart(self):
-        with open(os.path.join(ROOT, "bench/graphs/theme.json")) as file:
-            colours = json.load(file)["range"]["category"]
-        self.assertEqual(len(colours), len(set(colours)))
-        self.assertTrue(all(re.fullmatch("#[0-9A-F]{6}", colour) for colour in colours))
+    def test_colour_and_dash_together_tell_all_models_apart(self):
+        models = styles()["models"]
+        self.assertEqual(sorted(models), sorted("iterative fork prefork thread pool select poll epoll epoll-et epoll-workers "
+                                                "uring uring-multishot threads reuseport batch gso".split()))
+        every = list(models.values()) + styles()["others"]
+        self.assertEqual(len({(style["color"], tuple(style["dash"])) for style in every}), len(every))
+        self.assertTrue(all(re.fullmatch("#[0-9A-F]{6}", style["color"]) for style in every))
+
+    def test_every_model_of_the_server_has_a_style(self):
+        listed = json.loads(programs.run(programs.SERVE, "--list", "--json").stdout)
+        self.assertLessEqual({row["name"] for row in listed}, set(styles()["models"]))
 
     def test_every_spec_is_whole(self):
         folder = os.path.join(ROOT, "bench/graphs")
