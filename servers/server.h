@@ -8,6 +8,7 @@
 #include "servers/options.h"
 #include "servers/registry.h"
 #include "servers/support/socket_file.h"
+#include "servers/support/unread.h"
 #include "servers/wire/address.h"
 #include "servers/wire/service.h"
 
@@ -57,6 +58,7 @@ struct server {
                           into a buffer of the options */
     pid_t pid;         /* of the process that was started, for its children */
     atomic_uint_fast64_t *served; /* NULL without --exit-after */
+    struct unread *unread;        /* NULL but for Unix datagrams */
 
     struct socket_file socket_file;
 
@@ -75,7 +77,7 @@ int server_ready(struct server *server, const char *granted);
 void server_count(struct server *server,
                   const struct server_counters *counters);
 
-/* Fills in is_plain and what follows it, up to served. 0 or -errno;
+/* Fills in is_plain and what follows it, up to unread. 0 or -errno;
  * server_done takes half of it. */
 int server_prepare(struct server *server);
 void server_done(struct server *server);

@@ -132,6 +132,12 @@ ssize_t datagram_reply(const struct server *server, uint8_t *data,
         counters->datagrams_refused++;
         return -1;
     }
+    if (server->unread && server->service->replies &&
+        !unread_may_send_on(server->unread, server->listen_fd, source,
+                            source_length, (uint32_t)length)) {
+        counters->send_errors++;
+        return -1;
+    }
     if (!server->is_plain)
         return reply_apart(server, data, length, capacity, source,
                            source_length, counters);

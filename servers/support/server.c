@@ -32,6 +32,14 @@ int server_ready(struct server *server, const char *granted)
     return 0;
 }
 
+/* Memory that children have, too. */
+static void *share(size_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
 int server_prepare(struct server *server)
 {
     const struct server_options *options = server->options;
@@ -45,22 +53,26 @@ int server_prepare(struct server *server)
     server->read_bytes = options->buffer_bytes;
     if (service->prefix)
         server->read_bytes /= service_reply_max(1);
-    if (options->exit_after == 0)
-        return 0;
-    /* Children count, too. */
-    void *memory = mmap(NULL, sizeof *server->served, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        return -errno;
-    server->served = memory;
-    return 0;
+    const bool wants_unread =
+        !is_stream && server->address.u.any.sa_family == AF_UNIX;
+    if (options->exit_after != 0)
+        server->served = share(sizeof *server->served);
+    if (wants_unread)
+        server->unread = share(sizeof *server->unread);
+    return (options->exit_after != 0 && !server->served) ||
+                   (wants_unread && !server->unread)
+               ? -ENOMEM
+               : 0;
 }
 
 void server_done(struct server *server)
 {
     if (server->served)
         munmap(server->served, sizeof *server->served);
+    if (server->unread)
+        munmap(server->unread, sizeof *server->unread);
     server->served = NULL;
+    server->unread = NULL;
 }
 
 bool server_one_more(const struct server *server)
@@ -98,8 +110,9 @@ void server_count(struct server *server, const struct server_counters *counters)
     pthread_mutex_unlock(&server->lock);
 }
 
-#define WORK_LOOK_NS 100000000ULL /* how often a long sleep looks for a stop   \
-                                   */
+#define WORK_LOOK_NS                                                           \
+    100000000ULL /* how often a long sleep looks for a stop                    \
+                  */
 
 static uint64_t now_ns(void)
 {
