@@ -199,6 +199,23 @@ class Whole(Case):
         self.assertIn("failed: tcp/mortal/echo/a/c=4/s=64: the server ended under load", done.stdout)
 
 
+class Documentation(Case):
+    def test_the_way_to_validate_works_as_it_is_written(self):
+        self.run_bench(self.scenario([epoll()], [load()]))
+        page = content(os.path.join(HERE, "../../results/README.md"))
+        lines = re.search(r"(?m)^    import json, jsonschema.*\n(?:    .*\n)+", page).group(0)
+        words = ["/usr/bin/python3", "-W", "ignore", "-c", re.sub(r"(?m)^    ", "", lines)]
+        report = os.path.join(self.out, "report.json")
+        root = os.path.join(HERE, "../..")
+        done = programs.run(*words, report, cwd=root)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        broken = self.report()
+        del broken["cells"][0]["repetitions"][0]["verdict"]
+        with open(report, "w") as file:
+            json.dump(broken, file)
+        self.assertIn("'verdict' is a required property", programs.run(*words, report, cwd=root).stderr)
+
+
 class Layout(Case):
     @unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "needs two CPUs")
     def test_server_and_generator_run_where_the_layout_says(self):
