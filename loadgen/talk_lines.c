@@ -39,9 +39,12 @@ static void append(struct talk_lines *lines, const char *text, size_t length)
         fail(lines, "a line is longer than 16 MiB");
         return;
     }
+    if (length == 0)
+        return;
     if (lines->end + length > lines->size) {
         /* Room is made at the front first, then by growing. */
-        memmove(lines->text, lines->text + lines->begin, held);
+        if (held > 0)
+            memmove(lines->text, lines->text + lines->begin, held);
         lines->begin = 0;
         lines->end = held;
     }

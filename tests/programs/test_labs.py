@@ -29,7 +29,8 @@ PAGES = sorted(name for name in os.listdir(LABS) if re.match(r"\d\d-", name))
 OWN_NETWORK = os.environ.get("SOCKBENCH_OWN_NETWORK") == "yes"
 PATIENCE_S = 60 if SANITIZED else 30
 BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PORT = re.compile(r"(?<=[\w\]]:)\d{4,5}\b")
+# The pages' ports; the example in a message of the programs is none.
+PORT = re.compile(r"(?<!\(\[::1\]:)\b(?:7000|8888|9999|12000|23456|50007)\b")
 # In the pages 40312 stands for whatever port the system chose.
 WILD = re.compile(r"(?P<trip> +\(\d[\d.]* (?:ns|us|ms|s)\))|(?P<time>\d[\d.]* (?:ns|us|ms|s)\b)|(?P<number>\b40312\b|"
                   r"(?<=descriptor )\d+)")
@@ -177,15 +178,10 @@ def ports_of(page):
     if OWN_NETWORK:
         return {}
     with open(os.path.join(LABS, page)) as file:
-        wanted = {port for port in PORT.findall(file.read()) if int(port) < 32768 or port == "50007"}
-    ports = {}
-    with_all = []
-    for port in sorted(wanted):
-        probe = socket.socket()
-        probe.bind(("127.0.0.1", 0))
-        with_all.append(probe)
-        ports[port] = str(probe.getsockname()[1])
-    for probe in with_all:
+        wanted = sorted(set(PORT.findall(file.read())))
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in wanted]
+    ports = {port: str(probe.getsockname()[1]) for port, probe in zip(wanted, probes)}
+    for probe in probes:
         probe.close()
     return ports
 
