@@ -38,7 +38,8 @@ bool block_join(struct block *block, const uint8_t *data, size_t length_bytes)
 static ssize_t send_whole(const struct block *block, int fd)
 {
     const uint16_t size = (uint16_t)block->segment_bytes;
-    struct iovec at = {(void *)(uintptr_t)block->data, block->bytes};
+    struct iovec at = {.iov_len = block->bytes};
+    memcpy(&at.iov_base, &block->data, sizeof at.iov_base); /* only read */
     union control control = {0};
     struct msghdr message = {
         .msg_iov = &at,

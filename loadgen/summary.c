@@ -482,8 +482,7 @@ static const char *const fault_words_of_connections[FAULTS] = {
     [FAULT_CLOSED] = "closed by the server before it had answered",
     [FAULT_CONNECT_TIMEOUT] = "not accepted within 3 s",
     [FAULT_NO_PORT] = "no_port: this client's ports are used up",
-    [FAULT_NO_DESCRIPTOR] = "no_descriptor: this client's descriptors are "
-                            "used up",
+    [FAULT_NO_DESCRIPTOR] = "no_descriptor: this client has no more of them",
     [FAULT_WOULD_BLOCK] = "would_block: this client's send buffer was full",
     [FAULT_TOO_BIG] = "too_big: larger than the socket sends",
     [FAULT_CONTENT] = "wrong replies",

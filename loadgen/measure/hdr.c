@@ -83,10 +83,12 @@ static char *base64(const uint8_t *data, size_t length)
             group |= data[i + 2];
         *out++ = digits[group >> 18];
         *out++ = digits[group >> 12 & 63];
-        *out++ = i + 1 < length ? digits[group >> 6 & 63] : '=';
-        *out++ = i + 2 < length ? digits[group & 63] : '=';
+        *out++ = digits[group >> 6 & 63];
+        *out++ = digits[group & 63];
     }
     *out = '\0';
+    for (size_t i = 0; i < (3 - length % 3) % 3; i++)
+        *--out = '=';
     return text;
 }
 

@@ -88,7 +88,8 @@ static size_t put_prefix(const char *prefix, uint8_t *data, size_t length)
 {
     const size_t prefix_bytes = strlen(prefix);
     memmove(data + prefix_bytes, data, length);
-    memcpy(data, prefix, prefix_bytes);
+    for (size_t i = 0; i < prefix_bytes; i++)
+        data[i] = (uint8_t)prefix[i];
     return prefix_bytes + length;
 }
 

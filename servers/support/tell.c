@@ -11,8 +11,10 @@ static char *name_of(const struct server *server, int fd,
     struct address peer = {.socket_type = server->address.socket_type,
                            .length = sizeof peer.u};
     if (getpeername(fd, &peer.u.any, &peer.length) < 0)
-        return strcpy(text, "(gone)"); /* by a reset */
-    return address_format(&peer, text);
+        snprintf(text, ADDRESS_TEXT_MAX, "(gone)"); /* by a reset */
+    else
+        address_format(&peer, text);
+    return text;
 }
 
 void tell_client(const struct server *server, int fd, const char *what)
@@ -53,7 +55,10 @@ char *tell_quote(const uint8_t *data, size_t length,
     *at++ = '"';
     for (size_t i = 0; i < shown; i++)
         at = put_byte(at, data[i]);
-    strcpy(at, shown < length ? "\"..." : "\"");
+    *at++ = '"';
+    *at = '\0';
+    if (shown < length)
+        memcpy(at, "...", sizeof "...");
     return text;
 }
 
