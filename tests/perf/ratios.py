@@ -79,7 +79,16 @@ def generator_ns(argv, load):
     return one
 
 
+def rate(argv, load):
+    def one(seconds):
+        report = measure(argv, [*load, "-d", "%gs" % seconds, "-w", "300ms"])[1]
+        return report["throughput"]["requests_per_s"]
+    one.unit = "requests/s"
+    return one
+
+
 LOAD_64 = ["-c", "64", "-s", "64"]
+MANY_DATAGRAMS = ["-c", "4", "-P", "32", "-s", "64"]
 
 # name: (what, A, B, bound on A/B, is the bound the least or the most?)
 CLAIMS = {
@@ -90,6 +99,21 @@ CLAIMS = {
     "verify": ("generator CPU a request, verified / --no-verify, 64 connections, 64 B",
                generator_ns(serve("epoll"), LOAD_64), generator_ns(serve("epoll"), [*LOAD_64, "--no-verify"]),
                1.04, "most"),
+    "one-shot": ("server CPU a request, uring / uring-multishot, 64 connections, 64 B",
+                 server_ns(serve("uring"), LOAD_64), server_ns(serve("uring-multishot"), LOAD_64), 1.05, "most"),
+    "two-rings": ("server CPU a request, uring-multishot with 2 workers / with 1, 64 connections, 64 B",
+                  server_ns(serve("uring-multishot", "--workers", "2"), LOAD_64),
+                  server_ns(serve("uring-multishot", "--workers", "1"), LOAD_64), 1.10, "most"),
+    "two-epolls": ("server CPU a request, epoll-workers with 2 workers / with 1, 64 connections, 64 B",
+                   server_ns(serve("epoll-workers", "--workers", "2"), LOAD_64),
+                   server_ns(serve("epoll-workers", "--workers", "1"), LOAD_64), 1.10, "most"),
+    "gso": ("datagrams answered, gso / batch, 4 flows x 32 in flight, 64 B, the generator with offload",
+            rate(serve("gso", listen="udp://127.0.0.1:0"), MANY_DATAGRAMS),
+            rate(serve("batch", listen="udp://127.0.0.1:0"), MANY_DATAGRAMS), 3.0, "least"),
+    "gso-alone": ("datagrams answered, gso / batch, 4 flows x 32 in flight, 64 B, each with the better generator",
+                  rate(serve("gso", listen="udp://127.0.0.1:0"), MANY_DATAGRAMS),
+                  rate(serve("batch", listen="udp://127.0.0.1:0"), [*MANY_DATAGRAMS, "--udp-offload", "off"]),
+                  3.0, "least"),
 }
 
 
@@ -109,9 +133,9 @@ def compare(name, pairs, seconds, coin):
         seconds_.append(y)
     median = statistics.median(ratios)
     good = median >= bound if side == "least" else median <= bound
-    print("%-10s %.3f (%.3f to %.3f, %d pairs; %s %.2f) %s: %.0f / %.0f ns; %s" % (
+    print("%-10s %.3f (%.3f to %.3f, %d pairs; %s %.2f) %s: %.0f / %.0f %s; %s" % (
         name, median, min(ratios), max(ratios), pairs, "at", bound, side, statistics.median(firsts),
-        statistics.median(seconds_), what), "" if good else "MISSED", flush=True)
+        statistics.median(seconds_), getattr(a, "unit", "ns"), what), "" if good else "MISSED", flush=True)
     return good
 
 

@@ -43,6 +43,9 @@ class Words(unittest.TestCase):
         self.refused(2, address, "--conections", "8", says="did you mean '--connections'?")
         self.refused(2, address, "-c", "0", says="--connections '0': the least is 1")
         self.refused(2, address, "-d", "10", says="a duration such as")
+        self.refused(2, address, "--udp-offload", "on", says="blocks are for UDP")
+        self.refused(2, "unix-dgram:@nobody", "--udp-offload", "on", says="blocks are for UDP")
+        self.refused(2, "udp://127.0.0.1:9", "--udp-offload", "on", "-r", "10", says="open loop")
         self.refused(2, address, "-s", "0", says="no empty requests")
         self.refused(2, "udp://127.0.0.1:7000", "-s", "65508", says="65507")
         self.refused(2, "udp://127.0.0.1:7000", "--reconnect-every", "1", says="no connections")
@@ -116,6 +119,33 @@ class Runs(unittest.TestCase):
             self.assertEqual(report["accounting"]["ok"], 300)
             self.assertEqual(report["udp"]["loss_known_by"], "count")
             self.assertIn("empty datagram", report["load"]["engine_note"])
+
+    def test_udp_in_blocks_is_right_and_recorded(self):
+        """Blocks or not: every datagram is answered, whoever serves."""
+        for host in ("127.0.0.1", "[::1]"):
+            for model, service in (("gso", "upper"), ("gso", "ok"), ("iterative", "echo")):
+                with serving(model, "udp://%s:0" % host, "--service", service) as server:
+                    # No more in flight than a socket holds, or some are lost.
+                    for size, flows, depth in ((64, 3, 32), (19, 3, 8), (1400, 3, 20), (20000, 1, 3), (1, 3, 64)):
+                        with self.subTest(host=host, model=model, service=service, size=size, depth=depth):
+                            report = load_json(server.address, "-c", flows, "-n", 3000, "-w", "20ms", "-P", depth,
+                                               "-s", size, "--service", service, "--udp-offload", "on", "--timeout", "250ms")
+                            self.assertEqual(report["accounting"]["ok"], 3000)
+                            self.assertEqual(report["udp"]["duplicate"], 0)
+                            self.assertTrue(report["load"]["udp_offload"])
+                            self.assertIsNone(report["load"]["udp_offload_note"])
+                            self.assertEqual(report["load"]["engine"], "epoll")
+
+    def test_why_udp_is_not_sent_in_blocks(self):
+        with serving("epoll", "udp://127.0.0.1:0") as server:
+            for words, why in ((("-P", 7), "fewer than 8"), (("-P", 8, "--udp-offload", "off"), "--udp-offload off"),
+                               (("-r", "1k"), "open loop"), (("-P", 8, "--engine", "uring"), "one by one"),
+                               (("-P", 8, "-s", 40000), "no two datagrams")):
+                report = load_json(server.address, "-c", 2, "-n", 20, "-w", 0, "--timeout", "250ms", *words)
+                self.assertFalse(report["load"]["udp_offload"])
+                self.assertIn(why, report["load"]["udp_offload_note"])
+            report = load_json(server.address, "-c", 2, "-n", 20, "-w", 0, "-P", 2, "--udp-offload", "on")
+            self.assertTrue(report["load"]["udp_offload"])
 
     def test_counts_do_not_depend_on_threads_or_engine(self):
         keys = ("scheduled", "sent", "ok", "error", "timeout", "unfinished")

@@ -1,6 +1,7 @@
 """Servers that lie are caught, named, and never pass for a measurement."""
 import json
 import socket
+import struct
 import threading
 import time
 import unittest
@@ -285,6 +286,85 @@ class Datagrams(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         report = check_load_report(json.loads(result.stdout))
         self.assertEqual((report["udp"]["late"], report["udp"]["lost"], report["accounting"]["timeout"]), (1, 0, 1))
+
+
+class BlockLiar:
+    """Answers eight datagrams by one block, that tell(requests, number) makes."""
+
+    def __init__(self, tell):
+        self.tell = tell
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.address = "udp://127.0.0.1:%d" % self.socket.getsockname()[1]
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        number = 0
+        while True:
+            requests = []
+            while len(requests) < 8:
+                request, peer = self.socket.recvfrom(65536)
+                if not request:
+                    return
+                requests.append(request)
+            number += 1
+            replies = self.tell(requests, number)
+            size = struct.pack("H", len(replies[0]))
+            self.socket.sendmsg(replies, [(socket.IPPROTO_UDP, 103, size)], 0, peer)  # UDP_SEGMENT
+
+    def close(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.sendto(b"", self.socket.getsockname())
+        self.thread.join(5)
+        self.socket.close()
+
+
+class Blocks(unittest.TestCase):
+    """With offload each datagram of a block is judged for itself."""
+
+    def measured(self, lie, expect):
+        liar = BlockLiar(lambda requests, number: lie(requests) if number % 10 == 0 else requests)
+        try:
+            result = run(LOAD, liar.address, "-c", 1, "-P", 8, "-n", 400, "-w", 0, "--timeout", "100ms", "--service",
+                         "echo", "--json")
+        finally:
+            liar.close()
+        self.assertEqual(result.returncode, expect, result.stderr)
+        report = check_load_report(json.loads(result.stdout))
+        self.assertTrue(report["load"]["udp_offload"])
+        return report
+
+    def test_an_honest_server_passes(self):
+        report = self.measured(lambda requests: requests, 0)
+        self.assertEqual((report["udp"]["unique"], report["udp"]["lost"], report["udp"]["reordered"]), (400, 0, 0))
+
+    def test_loss_is_a_measurement(self):
+        report = self.measured(lambda requests: requests[:3] + requests[4:], 0)
+        # The last eight requests wait for one another's answer, so of 400 not all are in whole blocks.
+        self.assertIn(report["udp"]["lost"], range(4, 14))
+        self.assertEqual(report["udp"]["unique"] + report["udp"]["lost"], 400)
+
+    def test_two_replies_are_a_fault_of_the_server(self):
+        report = self.measured(lambda requests: requests + requests[5:6], 4)
+        self.assertEqual((report["udp"]["unique"], report["udp"]["duplicate"]), (400, 5))
+
+    def test_reordering_is_counted(self):
+        report = self.measured(lambda requests: requests[1:2] + requests[:1] + requests[2:], 0)
+        self.assertEqual((report["udp"]["unique"], report["udp"]["reordered"]), (400, 5))
+
+    def test_a_flipped_bit(self):
+        def flip(requests):
+            broken = bytearray(requests[6])
+            broken[50] ^= 1
+            return requests[:6] + [bytes(broken)] + requests[7:]
+        report = self.measured(flip, 4)
+        self.assertEqual(report["udp"]["corrupt"], report["load"]["content_faults"]["content"])
+        self.assertGreaterEqual(report["udp"]["corrupt"], 4)
+
+    def test_a_byte_short(self):
+        report = self.measured(lambda requests: requests[:7] + [requests[7][:-1]], 4)
+        self.assertGreaterEqual(report["load"]["content_faults"]["short"], 4)
 
 
 if __name__ == "__main__":
