@@ -129,7 +129,8 @@ class Runs(unittest.TestCase):
                     for size, flows, depth in ((64, 3, 32), (19, 3, 8), (1400, 3, 20), (20000, 1, 3), (1, 3, 64)):
                         with self.subTest(host=host, model=model, service=service, size=size, depth=depth):
                             report = load_json(server.address, "-c", flows, "-n", 3000, "-w", "20ms", "-P", depth,
-                                               "-s", size, "--service", service, "--udp-offload", "on", "--timeout", "250ms")
+                                               "-s", size, "--service", service, "--udp-offload", "on",
+                                               "--timeout", "250ms")
                             self.assertEqual(report["accounting"]["ok"], 3000)
                             self.assertEqual(report["udp"]["duplicate"], 0)
                             self.assertTrue(report["load"]["udp_offload"])
