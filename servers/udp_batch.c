@@ -112,6 +112,7 @@ static int serve(struct worker *worker)
             r = -errno;
         unsigned replies = answer(worker->server, batch, n, &counters);
         send_replies(fd, batch, replies, &counters);
+        datagram_settled(worker->server, replies);
     }
     if (r == 0)
         datagram_drain(worker->server, fd, batch->data[0], &counters);

@@ -155,6 +155,7 @@ static void on_completion(struct loop *loop, const struct io_uring_cqe *cqe)
     case SEND:
         loop->sending--;
         datagram_sent(&loop->counters, cqe->res);
+        datagram_settled(loop->worker->server, 1);
         ring_release(&loop->ring, (uint16_t)(cqe->user_data >> 8));
         break;
     case STOP:

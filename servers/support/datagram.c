@@ -139,9 +139,13 @@ ssize_t datagram_reply(const struct server *server, uint8_t *data,
         counters->send_errors++;
         return -1;
     }
-    if (!server->is_plain)
-        return reply_apart(server, data, length, capacity, source,
-                           source_length, counters);
+    if (!server->is_plain) {
+        ssize_t n = reply_apart(server, data, length, capacity, source,
+                                source_length, counters);
+        if (n < 0 && server->service->replies)
+            datagram_settled(server, 1);
+        return n;
+    }
     server_answer(server, data, length);
     return (ssize_t)length;
 }
@@ -157,6 +161,7 @@ void datagram_answer(const struct server *server, int fd, uint8_t *data,
     datagram_sent(counters,
                   sendto(fd, data, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL,
                          (const struct sockaddr *)source, source_length));
+    datagram_settled(server, 1);
 }
 
 void datagram_drain(const struct server *server, int fd, uint8_t *buffer,

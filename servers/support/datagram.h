@@ -56,6 +56,15 @@ static inline void datagram_sent(struct server_counters *counters, ssize_t sent)
     counters->bytes_out += (size_t)sent;
 }
 
+/* To be told, too, where replies are not sent one by one: so many that
+ * datagram_reply made were sent, or were not to be. */
+static inline void datagram_settled(const struct server *server,
+                                    unsigned replies)
+{
+    if (server->unread)
+        unread_settled(server->unread, replies);
+}
+
 /*
  * datagram_reply and sendto, for buffers of DATAGRAM_BYTES_MAX. Never waits: a
  * full send buffer is an error of sending, counted, and the client's loss.
