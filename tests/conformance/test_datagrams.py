@@ -8,7 +8,7 @@ import struct
 import unittest
 
 from programs import serving
-from traffic import HOSTS, SERVICES, datagram, light, models, noise, peer, until
+from traffic import HOSTS, SERVICES, datagram, held, light, models, noise, peer, until
 
 MODELS = models("datagram")
 UNORDERED = ("fork", "threads")  # two datagrams of one client may be answered at once
@@ -255,6 +255,47 @@ class Counters(unittest.TestCase):
                 self.assertEqual((seen["reads"], seen["writes"]), (3, 3))
                 self.assertEqual((seen["bytes_in"], seen["bytes_out"]), (1001, 1001))
                 self.assertEqual((seen["datagrams_refused"], seen["send_errors"], seen["socket_drops"]), (0, 0, 0))
+
+
+class Children(unittest.TestCase):
+    """The fork page: a flood of datagrams is no flood of processes."""
+
+    @unittest.skipUnless("fork" in MODELS, "not chosen")
+    def test_there_are_only_so_many_and_none_is_left(self):
+        with datagram("fork", "--max-clients", 4, "--work", "sleep:20ms") as server, peer(server) as client:
+            seen = 0
+            for i in range(50):
+                client.send(b"datagram %02d" % i)
+            replies = []
+            for _ in range(50):
+                seen = max(seen, held(server)["children"])
+                replies.append(client.recv(100))
+            self.assertEqual(sorted(replies), [b"DATAGRAM %02d" % i for i in range(50)])
+            self.assertIn(seen, (2, 3, 4))
+            until(lambda: held(server)["children"] == 0, "all are reaped")
+
+    @unittest.skipUnless("fork" in MODELS, "not chosen")
+    def test_children_do_not_outlive_a_killed_parent(self):
+        with datagram("fork", "--work", "sleep:1h") as server, peer(server) as client:
+            for _ in range(3):
+                client.send(b"x")
+            until(lambda: held(server)["children"] == 3, "three at work")
+            address = server.address
+            with open("/proc/%d/task/%d/children" % (server.pid, server.pid)) as file:
+                children = file.read().split()
+            os.kill(server.pid, signal.SIGKILL)
+            server.process.wait(5)
+
+            def gone(pid):
+                try:
+                    with open("/proc/%s/stat" % pid) as file:
+                        return file.read().rpartition(")")[2].split()[0] in "ZX"
+                except FileNotFoundError:
+                    return True
+
+            until(lambda: all(gone(pid) for pid in children), "the children died with it")
+        with serving("iterative", address):  # and hold its port no longer
+            pass
 
 
 class Ring(unittest.TestCase):
