@@ -145,8 +145,10 @@ void talk_lines_read(struct talk_lines *lines)
         fail(lines, strerror(errno));
     else if (n == 0)
         lines->at_end = true;
-    else if (n > 0)
+    if (n > 0) {
         append(lines, part, (size_t)n);
+        talk_lines_come_back(lines); /* the line has taken the prompt's place */
+    }
 }
 
 static const char *next_newline(const struct talk_lines *lines)
