@@ -28,7 +28,6 @@
 #include <string.h>
 
 #define BLOCKS 32
-#define RUNS 64
 
 struct offload {
     struct worker *worker;
@@ -37,8 +36,7 @@ struct offload {
     struct iovec received_at[BLOCKS];
     union segments_control controls[BLOCKS];
     struct sockaddr_storage sources[BLOCKS];
-    struct run runs[RUNS];
-    unsigned run_count;
+    struct runs replies;
     uint8_t data[BLOCKS][DATAGRAM_BYTES_MAX];
     /* For replies that are longer than their requests. */
     uint8_t longer[BLOCKS][2 * DATAGRAM_BYTES_MAX];
@@ -61,30 +59,6 @@ static void prepare(struct offload *self, int count)
     }
 }
 
-static void send_replies(struct offload *self)
-{
-    runs_send(self->worker->listen_fd, self->runs, self->run_count,
-              &self->counters);
-    self->run_count = 0;
-}
-
-static void add_reply(struct offload *self, const struct msghdr *to,
-                      uint8_t *reply, size_t length)
-{
-    if (self->run_count > 0 &&
-        run_extend(&self->runs[self->run_count - 1], to, reply, length))
-        return;
-    if (self->run_count == RUNS)
-        send_replies(self);
-    self->runs[self->run_count++] = (struct run){
-        .to = *to,
-        .data = reply,
-        .bytes = length,
-        .segment_bytes = length,
-        .count = 1,
-    };
-}
-
 /* Segment by segment: each is a datagram, and has a reply of its own. */
 static void answer_block(struct offload *self, int i)
 {
@@ -105,7 +79,8 @@ static void answer_block(struct offload *self, int i)
         ssize_t n = datagram_reply(server, at, part, room, &self->sources[i],
                                    from->msg_namelen, &self->counters);
         if (n >= 0)
-            add_reply(self, from, at, (size_t)n);
+            runs_add(&self->replies, self->worker->listen_fd, from, at,
+                     (size_t)n, &self->counters);
         out += n > 0 && grows ? n : 0;
         offset += part;
     } while (offset < length);
@@ -123,7 +98,7 @@ static int turn(struct offload *self, int flags)
         if (!datagram_is_end(message->msg_len, message->msg_hdr.msg_namelen))
             answer_block(self, i);
     }
-    send_replies(self);
+    runs_send(&self->replies, self->worker->listen_fd, &self->counters);
     prepare(self, n);
     return n;
 }
@@ -135,7 +110,7 @@ static int serve(struct worker *worker)
     if (!self)
         return -ENOMEM;
     self->worker = worker;
-    self->run_count = 0;
+    self->replies.count = 0;
     self->counters = (struct server_counters){0};
     prepare(self, BLOCKS);
     int r = segments_receive(worker->listen_fd);

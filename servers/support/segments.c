@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RUNS_A_CALL 64
-
 int segments_probe(char why[static MODEL_REASON_MAX])
 {
     const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -46,8 +44,9 @@ size_t segments_size(struct msghdr *message, size_t length_bytes)
     return size > 0 ? (size_t)size : length_bytes;
 }
 
-bool run_extend(struct run *run, const struct msghdr *to, uint8_t *reply,
-                size_t length_bytes)
+/* Whether the reply may go out with the run; then it does. */
+static bool extend(struct run *run, const struct msghdr *to, uint8_t *reply,
+                   size_t length_bytes)
 {
     const bool all_full = run->bytes == run->count * run->segment_bytes;
     if (run->to.msg_name != to->msg_name || run->data + run->bytes != reply ||
@@ -90,23 +89,23 @@ static void put_size(struct msghdr *message, union segments_control *control,
     memcpy(CMSG_DATA(c), &size, sizeof size);
 }
 
-/* As many as one call takes. */
-static void send_some(int fd, const struct run *runs, unsigned count,
-                      struct server_counters *counters)
+void runs_send(struct runs *runs, int fd, struct server_counters *counters)
 {
-    struct mmsghdr messages[RUNS_A_CALL];
-    struct iovec at[RUNS_A_CALL];
-    union segments_control controls[RUNS_A_CALL];
+    const struct run *run = runs->all;
+    const unsigned count = runs->count;
+    struct mmsghdr messages[RUNS_MAX];
+    struct iovec at[RUNS_MAX];
+    union segments_control controls[RUNS_MAX];
     for (unsigned i = 0; i < count; i++) {
-        at[i] = (struct iovec){runs[i].data, runs[i].bytes};
+        at[i] = (struct iovec){run[i].data, run[i].bytes};
         messages[i].msg_hdr = (struct msghdr){
-            .msg_name = runs[i].to.msg_name,
-            .msg_namelen = runs[i].to.msg_namelen,
+            .msg_name = run[i].to.msg_name,
+            .msg_namelen = run[i].to.msg_namelen,
             .msg_iov = &at[i],
             .msg_iovlen = 1,
         };
-        if (runs[i].count > 1)
-            put_size(&messages[i].msg_hdr, &controls[i], runs[i].segment_bytes);
+        if (run[i].count > 1)
+            put_size(&messages[i].msg_hdr, &controls[i], run[i].segment_bytes);
     }
     for (unsigned done = 0; done < count;) {
         int n = sendmmsg(fd, &messages[done], count - done,
@@ -114,21 +113,29 @@ static void send_some(int fd, const struct run *runs, unsigned count,
         if (n < 0 && errno == EINTR)
             continue;
         for (int i = 0; i < n; i++, done++) {
-            counters->writes += runs[done].count;
-            counters->bytes_out += runs[done].bytes;
+            counters->writes += run[done].count;
+            counters->bytes_out += run[done].bytes;
         }
         if (n < 0)
-            send_singly(fd, &runs[done++], counters);
+            send_singly(fd, &run[done++], counters);
     }
+    runs->count = 0;
 }
 
-void runs_send(int fd, const struct run *runs, unsigned count,
-               struct server_counters *counters)
+void runs_add(struct runs *runs, int fd, const struct msghdr *to,
+              uint8_t *reply, size_t length_bytes,
+              struct server_counters *counters)
 {
-    while (count > 0) {
-        const unsigned part = count < RUNS_A_CALL ? count : RUNS_A_CALL;
-        send_some(fd, runs, part, counters);
-        runs += part;
-        count -= part;
-    }
+    if (runs->count > 0 &&
+        extend(&runs->all[runs->count - 1], to, reply, length_bytes))
+        return;
+    if (runs->count == RUNS_MAX)
+        runs_send(runs, fd, counters);
+    runs->all[runs->count++] = (struct run){
+        .to = *to,
+        .data = reply,
+        .bytes = length_bytes,
+        .segment_bytes = length_bytes,
+        .count = 1,
+    };
 }

@@ -15,6 +15,7 @@
 
 #define SEGMENTS_A_SEND 64
 #define SEGMENTS_BYTES_MAX 65507
+#define RUNS_MAX 64
 
 /* Room for the one control message: the size of a segment. */
 union segments_control {
@@ -31,6 +32,11 @@ struct run {
     unsigned count;
 };
 
+struct runs {
+    unsigned count;
+    struct run all[RUNS_MAX];
+};
+
 /* For registry.c. */
 int segments_probe(char why[static MODEL_REASON_MAX]);
 
@@ -41,13 +47,13 @@ int segments_receive(int fd);
  * the kernel names none, as for a datagram that came alone. */
 size_t segments_size(struct msghdr *message, size_t length_bytes);
 
-/* Takes the reply up if it may go out with the run; else it begins a new one.
- */
-bool run_extend(struct run *run, const struct msghdr *to, uint8_t *reply,
-                size_t length_bytes);
+/* Takes a reply up, to stay where it is until it is sent: it joins the last run
+ * or begins one, and where there is no room for one, all go out before. */
+void runs_add(struct runs *runs, int fd, const struct msghdr *to,
+              uint8_t *reply, size_t length_bytes,
+              struct server_counters *counters);
 
-/* Sends the runs and counts datagrams. Never waits. */
-void runs_send(int fd, const struct run *runs, unsigned count,
-               struct server_counters *counters);
+/* Sends the runs, counts datagrams, and leaves none. Never waits. */
+void runs_send(struct runs *runs, int fd, struct server_counters *counters);
 
 #endif

@@ -122,8 +122,9 @@ class Refused(unittest.TestCase):
             os._exit(99)
 
     def test_it_is_exit_77_with_the_cause_and_never_another_model(self):
-        for model in MODELS:
-            result = run(SERVE, "--model", model, "--listen", "tcp://127.0.0.1:0", preexec_fn=self.forbid)
+        wanted = [(model, "tcp://127.0.0.1:0") for model in MODELS] + [("uring", "udp://127.0.0.1:0")]
+        for model, address in wanted:
+            result = run(SERVE, "--model", model, "--listen", address, preexec_fn=self.forbid)
             self.assertEqual(result.returncode, 77)
             self.assertEqual(result.stdout, "")
             self.assertIn("io_uring is refused: Operation not permitted", result.stderr)
