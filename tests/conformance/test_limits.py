@@ -110,7 +110,8 @@ class Descriptors(unittest.TestCase):
                 self.assertTrue(answered(clients[0]))
                 if not SANITIZED:
                     self.assertLess(used, 0.05)
-                for client in clients[1:100]:  # who were served, and some who wait
+                # Those served, and so many of the waiting that each loop of several gets to its own.
+                for client in clients[1:150]:
                     client.close()
                 self.assertTrue(answered(clients[150]))
                 for client in clients:
