@@ -74,12 +74,29 @@ class Delay(unittest.TestCase):
         if SANITIZED:
             self.skipTest("a sanitizer's own cost is not known")
 
-        def check():
-            with serving("iterative", "udp://127.0.0.1:0", "--work", "spin:200us") as server:
+        contended = []
+
+        def rate(*work):
+            with serving("iterative", "udp://127.0.0.1:0", *work) as server:
                 report = load_json(server.address, "-c", 4, "-d", "1s", "-w", "100ms")
-            self.assertGreaterEqual(report["throughput"]["requests_per_s"], 0.95 * 5000 * 0.98)
-            self.assertLessEqual(report["throughput"]["requests_per_s"], 5000 * 1.01)
-        three_tries(check)
+                with open("/proc/%d/schedstat" % server.pid, encoding="ascii") as file:
+                    waited_s = int(file.read().split()[1]) / 1e9  # for a CPU that somebody else had
+            contended.append(waited_s > 0.03 or (report["evidence"]["steal_ratio"] or 0) > 0.01)
+            return report["throughput"]["requests_per_s"]
+
+        def check():
+            own_s = 1 / rate()  # what a request costs without the work
+            capacity = 1 / (200e-6 + own_s)
+            found = rate("--work", "spin:200us")
+            self.assertGreaterEqual(found, 0.95 * capacity)
+            self.assertLessEqual(found, 5000 * 1.01)
+            contended.clear()
+        try:
+            three_tries(check)
+        except AssertionError:
+            if any(contended):
+                self.skipTest("others used the CPUs: the server waited for one, or the hypervisor took it")
+            raise
 
 
 class Schedule(unittest.TestCase):
