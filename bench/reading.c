@@ -209,11 +209,11 @@ static bool is_uneven(const struct ranking *ranking)
            ranking->most_workers != ranking->least_workers;
 }
 
-/* "of those that served all, " where others did not. */
+/* "Of those that served all, " where others did not. */
 static const char *restriction(const struct point *point,
                                const struct ranking *ranking)
 {
-    return ranking->count < point->count ? "of those that served all, " : "";
+    return ranking->count < point->count ? "Of those that served all, " : "";
 }
 
 /* "epoll", or "epoll (2 workers)" where others have fewer or more. */

@@ -475,7 +475,7 @@ class Sentences(Case):
         out = self.said([command(name) for name in "abc"],
                         {"a": {"served": 1, "requests_per_s": 900.0}, "b": {"requests_per_s": 1000.0},
                          "c": {"requests_per_s": 3000.0}})
-        self.assertIn("a served 1 of 8; b and c served all. of those that served all, c answered most, "
+        self.assertIn("a served 1 of 8; b and c served all. Of those that served all, c answered most, "
                       "3,000 requests/s, 3.0 times as many as b.", out)
 
     def test_nor_when_only_their_cpu_can_be_compared(self):
@@ -484,7 +484,7 @@ class Sentences(Case):
         out = self.said([command("idle"), command("busy", "--burn-thread", "0.2"),
                          command("alone", "--burn-thread", "0.5")],
                         {"idle": limited, "busy": limited, "alone": dict(limited, served=1)})
-        self.assertIn("alone served 1 of 8; idle and busy served all. of those that served all, idle used least CPU "
+        self.assertIn("alone served 1 of 8; idle and busy served all. Of those that served all, idle used least CPU "
                       "per request on the server's side, ", out)
         self.assertRegex(out, r"; busy used most, \d+ us\.")
 
