@@ -1,0 +1,191 @@
+/* What is due is made, queued and sent. */
+#include "loadgen/loop.h"
+
+#include "loadgen/measure/clock.h"
+
+void request_fail(struct loop *loop, struct request *request, enum fault fault)
+{
+    if (!request->counted)
+        return;
+    loop->tally->accounting.error++;
+    loop->tally->accounting.errors[fault]++;
+}
+
+void request_give_up(struct loop *loop, struct flow *flow,
+                     struct request *request)
+{
+    request->state = REQUEST_ENDED;
+    flow->waiting--;
+    loop->inflight--;
+}
+
+void requests_skip_ended(struct loop *loop, struct flow *flow)
+{
+    while (flow->head != flow->tail &&
+           request_of(loop, flow, flow->head)->state == REQUEST_ENDED)
+        flow->head++;
+}
+
+static bool may_make(const struct loop *loop, const struct flow *flow)
+{
+    const struct course *course = loop->course;
+    if (is_open_loop(loop)) /* its requests come when they are due */
+        return false;
+    if (flow->state != FLOW_OPEN || flow->waiting >= course->depth ||
+        flow->tail - flow->head >= loop->capacity)
+        return false;
+    if (course->reconnect_every != 0 &&
+        flow->made_on_connection >= course->reconnect_every)
+        return false;
+    if (loop->phase == PHASE_WINDOW)
+        return flow->window_made < flow->window_quota;
+    return loop->phase == PHASE_WARMUP;
+}
+
+static struct request *make_request(struct loop *loop, struct flow *flow,
+                                    uint64_t due_ns)
+{
+    struct request *request = request_of(loop, flow, flow->tail);
+    bool counted = is_open_loop(loop) ? due_ns >= loop->window_begin_ns
+                                      : loop->phase == PHASE_WINDOW;
+    *request = (struct request){
+        .due_ns = due_ns,
+        .sent_ns = loop->now_ns,
+        .sequence = counted ? flow->window_made++ : flow->warmup_made++,
+        .counted = counted,
+    };
+    if (is_greeted(loop)) { /* the connection itself is the request */
+        request->due_ns = flow->connect_begin_ns;
+        flow->unsent++;
+    } else {
+        payload_write(&loop->course->payload, counted ? 'D' : 'W', flow->id,
+                      request->sequence, loop->now_ns - loop->course->epoch_ns,
+                      bytes_of(loop, flow, flow->tail));
+    }
+    flow->tail++;
+    flow->waiting++;
+    loop->inflight++;
+    if (flow->tail - flow->head > loop->tally->longest_queue)
+        loop->tally->longest_queue = flow->tail - flow->head;
+    flow->made_on_connection++;
+    if (counted) {
+        loop->tally->accounting.scheduled++;
+        loop->tally->accounting.sent++;
+    }
+    return request;
+}
+
+/* Open loop: what is handed to the engine now was due then. */
+static void note_sent(struct loop *loop, struct flow *flow, uint32_t begin,
+                      uint32_t count)
+{
+    for (uint32_t i = begin; i != begin + count; i++) {
+        struct request *request = request_of(loop, flow, i);
+        request->sent_ns = loop->now_ns;
+        if (request->counted)
+            hist_record(&loop->tally->lateness, loop->now_ns - request->due_ns);
+    }
+}
+
+/* Streams: all that is queued, as far as it stands in one piece. */
+void requests_flush(struct loop *loop, struct flow *flow)
+{
+    while (!flow->sending && flow->unsent != flow->tail) {
+        uint32_t count = flow->tail - flow->unsent;
+        uint32_t to_wrap = loop->capacity - (flow->unsent & loop->mask);
+        if (count > to_wrap)
+            count = to_wrap;
+        int r = loop->engine->ops->send(
+            loop->engine, channel_of(loop, flow),
+            bytes_of(loop, flow, flow->unsent),
+            count * loop->course->payload.message_bytes);
+        if (r < 0) {
+            connection_break(loop, flow, fault_of_errno(r));
+            return;
+        }
+        if (is_open_loop(loop))
+            note_sent(loop, flow, flow->unsent, count);
+        flow->unsent += count;
+        flow->sending = r == 0;
+    }
+}
+
+static void send_datagram(struct loop *loop, struct flow *flow, uint64_t due_ns)
+{
+    uint32_t index = flow->tail;
+    struct request *request = make_request(loop, flow, due_ns);
+    if (is_open_loop(loop))
+        note_sent(loop, flow, index, 1);
+    int r = loop->engine->ops->send(loop->engine, channel_of(loop, flow),
+                                    bytes_of(loop, flow, index),
+                                    loop->course->payload.message_bytes);
+    if (r >= 0) {
+        loop->tally->udp.sent += request->counted;
+        return;
+    }
+    enum fault fault = fault_of_errno(r);
+    request_fail(loop, request, fault);
+    loop->tally->connection_faults[fault]++;
+    request_give_up(loop, flow, request);
+    requests_skip_ended(loop, flow);
+    connection_rest(loop, flow);
+}
+
+void requests_fill(struct loop *loop, struct flow *flow)
+{
+    if (loop->course->stream) {
+        while (may_make(loop, flow))
+            make_request(loop, flow, loop->now_ns);
+        requests_flush(loop, flow);
+    } else {
+        while (may_make(loop, flow))
+            send_datagram(loop, flow, loop->now_ns);
+    }
+}
+
+/* Open loop: one request whose time has come. Outstanding replies do not hold
+ * it back; what is full does, and is counted. */
+static void make_due(struct loop *loop, struct flow *flow, uint64_t due_ns)
+{
+    bool counted = due_ns >= loop->window_begin_ns;
+    if (counted && flow->window_made >= flow->window_quota)
+        return;
+    bool full = flow->tail - flow->head >= loop->capacity ||
+                loop->inflight >= loop->course->max_inflight;
+    if (flow->state != FLOW_OPEN || full) {
+        loop->tally->accounting.scheduled += counted;
+        loop->tally->accounting.skipped += counted;
+    } else if (loop->course->stream) {
+        make_request(loop, flow, due_ns);
+        requests_flush(loop, flow);
+    } else {
+        send_datagram(loop, flow, due_ns);
+    }
+}
+
+uint64_t requests_next_due_ns(const struct loop *loop)
+{
+    if (!is_open_loop(loop) || loop->phase == PHASE_DRAIN ||
+        loop->phase == PHASE_CONNECT)
+        return UINT64_MAX;
+    return loop->course->begin_ns + (uint64_t)agenda_due_ns(&loop->agenda);
+}
+
+/* Everything that is due by now. True when there was anything. */
+bool requests_make_all_due(struct loop *loop)
+{
+    const struct arrival *arrival = &loop->course->arrival;
+    uint64_t due_ns = requests_next_due_ns(loop);
+    bool any = false;
+    while (due_ns <= loop->now_ns && due_ns < loop->window_end_ns) {
+        struct flow *flow = &loop->flows[agenda_first(&loop->agenda)];
+        make_due(loop, flow, due_ns);
+        arrival_next(arrival, flow->id, &flow->place);
+        agenda_postpone_first(&loop->agenda, flow->place.due_ns);
+        due_ns = requests_next_due_ns(loop);
+        any = true;
+        if (loop->now_ns < due_ns)
+            loop->now_ns = clock_now_ns();
+    }
+    return any;
+}

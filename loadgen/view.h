@@ -1,0 +1,46 @@
+/*
+ * What a report is made of, as its rooms see it: `summary` writes the JSON,
+ * `datagrams` its udp part, `evidence` what the verdict rests on, `verdict`
+ * what follows from it.
+ */
+#ifndef SOCKBENCH_LOADGEN_VIEW_H
+#define SOCKBENCH_LOADGEN_VIEW_H
+
+#include "loadgen/plan.h"
+#include "loadgen/run.h"
+
+#include <jansson.h>
+
+struct view {
+    const struct plan *plan;
+    const struct course *course;
+    const struct run_result *result;
+    const struct tally *total;
+    double window_s; /* 0: there was none */
+};
+
+void put_udp(json_t *report, const struct view *view);
+
+/* After the environment and its `before` and `after`. */
+void put_evidence(json_t *report, const struct view *view);
+void put_verdict(json_t *report, const struct view *view);
+
+/* Intervals of the window that are whole. */
+uint64_t evidence_whole_intervals(const struct view *view);
+
+/* The median rate of the intervals [begin, end); NAN where there are fewer than
+ * `least`. */
+double evidence_interval_median(const struct view *view, uint64_t begin,
+                                uint64_t end, uint64_t least);
+
+/* Second half of the window against the first; NAN for short runs. */
+double evidence_drift(const struct view *view);
+
+/* Clients in the system over rate x response time, which is 1 where every
+ * client always waits for a reply. NAN where that is not so. */
+double evidence_littles_law(const struct view *view);
+
+/* A thread's CPU without the passes in which it only looked at the clock. */
+double evidence_busy_ns(uint64_t cpu_ns, uint64_t idle_ns);
+
+#endif
