@@ -102,8 +102,10 @@ class Descriptors(unittest.TestCase):
         for model in REFUSING:
             with self.subTest(model=model), \
                     stream(model, "--max-clients", 1000, *crowd(model, 64), preexec_fn=few_descriptors) as server:
-                clients = [connect(server) for _ in range(200)]
+                # The first has its place before the others come: loops of several workers race for it.
+                clients = [connect(server)]
                 self.assertTrue(answered(clients[0]))
+                clients += [connect(server) for _ in range(199)]
                 before_s, begin = cpu_s(server), time.monotonic()
                 select.select([], [], [], 1.0)  # the time over which CPU is taken
                 used = (cpu_s(server) - before_s) / (time.monotonic() - begin)
@@ -111,9 +113,9 @@ class Descriptors(unittest.TestCase):
                 if not SANITIZED:
                     self.assertLess(used, 0.05)
                 # Those served, and so many of the waiting that each loop of several gets to its own.
-                for client in clients[1:150]:
+                for client in clients[1:190]:
                     client.close()
-                self.assertTrue(answered(clients[150]))
+                self.assertTrue(answered(clients[190]))
                 for client in clients:
                     client.close()
 

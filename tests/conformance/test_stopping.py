@@ -6,7 +6,8 @@ import time
 import unittest
 
 from programs import serving
-from traffic import GRACE_S, connect, crowd, light, models, noise, read_exactly, read_to_end, stream, stuff, until
+from traffic import (GRACE_S, connect, crowd, light, models, noise, read_exactly, read_to_end, side_by_side, stream,
+                     stuff, until)
 
 MODELS = models("stream")
 SLACK_S = 1.0  # for a loaded machine, on top of the promise
@@ -14,9 +15,9 @@ SLACK_S = 1.0  # for a loaded machine, on top of the promise
 
 class Drain(unittest.TestCase):
     def test_clients_in_mid_message_get_every_byte_then_eof(self):
-        for model in MODELS:
+        def check(model):
             count = 1 if model == "iterative" else 100
-            with self.subTest(model=model), stream(model, "--service", "upper", *crowd(model, count)) as server:
+            with stream(model, "--service", "upper", *crowd(model, count)) as server:
                 clients = [connect(server) for _ in range(count)]
                 for i, client in enumerate(clients):  # served, so surely accepted
                     client.sendall(b"hi")
@@ -30,9 +31,11 @@ class Drain(unittest.TestCase):
                     client.close()
                 self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
 
+        side_by_side(self, MODELS, check)
+
     def test_clients_that_stay_do_not_hold_it(self):
-        for model in MODELS:
-            with self.subTest(model=model), stream(model) as server, connect(server) as client:
+        def check(model):
+            with stream(model) as server, connect(server) as client:
                 client.sendall(b"hi")
                 self.assertEqual(read_exactly(client, 2), b"hi")
                 begin = time.monotonic()
@@ -41,9 +44,11 @@ class Drain(unittest.TestCase):
                 self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
                 self.assertLess(time.monotonic() - begin, GRACE_S + SLACK_S)
 
+        side_by_side(self, MODELS, check)
+
     def test_a_client_that_talks_on_does_not_hold_it(self):
-        for model in MODELS:
-            with self.subTest(model=model), stream(model) as server, connect(server) as client:
+        def check(model):
+            with stream(model) as server, connect(server) as client:
                 client.sendall(b"hi")
                 self.assertEqual(read_exactly(client, 2), b"hi")
                 os.kill(server.pid, signal.SIGTERM)
@@ -58,31 +63,36 @@ class Drain(unittest.TestCase):
                 self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
                 self.assertLess(time.monotonic() - begin, GRACE_S + SLACK_S)
 
+        side_by_side(self, MODELS, check)
+
     def test_work_that_takes_long_does_not_hold_it(self):
-        for model in MODELS:
-            for work in ("sleep:20ms", "sleep:30s"):
-                with self.subTest(model=model, work=work), stream(model, "--work", work) as server:
-                    clients = [connect(server) for _ in range(64)]
-                    for client in clients:
-                        client.sendall(b"hi")
-                    os.kill(server.pid, signal.SIGTERM)
-                    self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
-                    for client in clients:
-                        client.close()
+        def check(model_and_work):
+            model, work = model_and_work
+            with stream(model, "--work", work) as server:
+                clients = [connect(server) for _ in range(64)]
+                for client in clients:
+                    client.sendall(b"hi")
+                os.kill(server.pid, signal.SIGTERM)
+                self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
+                for client in clients:
+                    client.close()
+
+        side_by_side(self, [(model, work) for model in MODELS for work in ("sleep:20ms", "sleep:30s")], check)
 
     def test_a_client_that_never_reads_does_not_hold_it(self):
-        for model in MODELS:
-            with self.subTest(model=model), stream(model) as server, connect(server, rcvbuf=4096) as client:
+        def check(model):
+            with stream(model) as server, connect(server, rcvbuf=4096) as client:
                 stuff([client])
                 os.kill(server.pid, signal.SIGTERM)
                 self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
 
+        side_by_side(self, MODELS, check)
+
     def test_a_slow_reader_gets_what_is_pending(self):
         """Its bytes are queued in the server when the stop comes."""
         data = noise(200000, 4)
-        for model in MODELS:
-            with self.subTest(model=model), \
-                    stream(model, "--sndbuf", "8k", "--rcvbuf", "1M") as server, \
+        def check(model):
+            with stream(model, "--sndbuf", "8k", "--rcvbuf", "1M") as server, \
                     connect(server, rcvbuf=8192) as client:
                 client.sendall(b"hi")  # served, so surely accepted
                 self.assertEqual(read_exactly(client, 2), b"hi")
@@ -92,9 +102,11 @@ class Drain(unittest.TestCase):
                 client.close()
                 self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
 
+        side_by_side(self, MODELS, check)
+
     def test_nobody_new_is_served(self):
-        for model in MODELS:
-            with self.subTest(model=model), stream(model) as server, connect(server) as client:
+        def check(model):
+            with stream(model) as server, connect(server) as client:
                 client.sendall(b"hi")
                 self.assertEqual(read_exactly(client, 2), b"hi")
                 os.kill(server.pid, signal.SIGTERM)
@@ -109,6 +121,8 @@ class Drain(unittest.TestCase):
                 until(refused, "new clients are refused")
                 client.close()
                 self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
+
+        side_by_side(self, MODELS, check)
 
 
 class SecondSignal(unittest.TestCase):
@@ -134,9 +148,10 @@ class SecondSignal(unittest.TestCase):
                     self.ends_at_once(model, number)
 
     def test_it_ends_work_that_sleeps(self):
-        for model in MODELS:
-            with self.subTest(model=model):
-                self.ends_at_once(model, signal.SIGTERM, "--work", "sleep:1s")
+        def check(model):
+            self.ends_at_once(model, signal.SIGTERM, "--work", "sleep:1s")
+
+        side_by_side(self, MODELS, check)
 
 
 class Again(unittest.TestCase):
@@ -151,12 +166,14 @@ class Again(unittest.TestCase):
                     self.assertEqual(read_exactly(client, 5), b"again")
 
     def test_an_idle_server_stops_at_once(self):
-        for model in MODELS:
-            with self.subTest(model=model), stream(model) as server:
+        def check(model):
+            with stream(model) as server:
                 begin = time.monotonic()
                 code, _ = server.stop()
                 self.assertEqual(code, 0)
                 self.assertLess(time.monotonic() - begin, GRACE_S)
+
+        side_by_side(self, MODELS, check)
 
 
 if __name__ == "__main__":

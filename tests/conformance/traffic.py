@@ -1,5 +1,6 @@
 """What the conformance tests share: models from the registry, clients that
 speak to them, and what a server process holds."""
+import concurrent.futures
 import json
 import os
 import random
@@ -32,6 +33,22 @@ def models(transport, wanted=None):
     names = [row["name"] for row in rows if row["transport"] == transport and row["available"]]
     return [name for name in names
             if (wanted is None or name in wanted) and (not CHOSEN or name in CHOSEN.split(","))]
+
+
+def side_by_side(test, names, check):
+    """check(name) for each of several, at the same time: what mostly waits may wait together. Failures are
+    subtests of `test`."""
+    def outcome(name):
+        try:
+            check(name)
+        except BaseException as error:  # handed on below
+            return error
+        return None
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for name, error in zip(names, pool.map(outcome, names)):
+            with test.subTest(name=name):
+                if error:
+                    raise error
 
 
 def crowd(model, count):
