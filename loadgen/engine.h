@@ -39,6 +39,8 @@ struct completion {
     size_t length_bytes;
 };
 
+struct service;
+
 struct engine_config {
     struct address target;
     uint32_t channels;
@@ -47,6 +49,7 @@ struct engine_config {
     uint64_t sndbuf_bytes;
     bool nodelay;
     bool offload; /* datagrams of one size in blocks; the epoll engine's */
+    const struct service *service; /* what the null engine answers */
 };
 
 struct engine;
@@ -94,6 +97,7 @@ static inline bool engine_is_current(const struct engine *engine,
 
 extern const struct engine_ops engine_epoll;
 extern const struct engine_ops engine_uring;
+extern const struct engine_ops engine_null;
 
 /* A socket as the config asks, not connected yet. fd or -errno. */
 int engine_socket(const struct engine_config *config, int extra_type_flags);

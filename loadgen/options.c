@@ -161,9 +161,10 @@ static const struct option_spec rows[] = {
     {.name = "engine",
      .type = OPTION_CHOICE,
      .offset = AT(engine),
-     .argument = "uring|epoll",
-     .help = "how bytes are moved (uring where granted, else epoll)",
-     .choices = "uring|epoll"},
+     .argument = "uring|epoll|null",
+     .help = "how bytes are moved (uring where granted, else epoll); null: no "
+             "network, the generator's own cost",
+     .choices = "uring|epoll|null"},
     {.name = "udp-offload",
      .type = OPTION_CHOICE,
      .offset = AT(udp_offload),

@@ -210,6 +210,8 @@ static const char *why_no_blocks(const struct plan *plan)
         return "no two datagrams of this size make a block";
     if (is_word(o->engine, "uring"))
         return "the uring engine sends datagrams one by one";
+    if (is_word(o->engine, "null"))
+        return "the null engine sends nothing";
     return NULL;
 }
 
@@ -253,6 +255,11 @@ static int choose_engine(struct plan *plan, struct plan_error *error)
     plan->course.engine = &engine_epoll;
     if (is_word(asked, "epoll"))
         return 0;
+    if (is_word(asked, "null")) {
+        plan->course.engine = &engine_null;
+        plan->engine_note = "no network: the target is ignored";
+        return 0;
+    }
     if (plan->course.udp_offload) {
         plan->engine_note = "only the epoll engine moves UDP in blocks";
         return 0;

@@ -170,7 +170,10 @@ void put_verdict(json_t *report, const struct view *view)
         double share = view->window_s > 0 ? ns / 1e9 / view->window_s : 0;
         busiest = share > busiest ? share : busiest;
     }
-    if (strcmp(status, "ok") == 0 && view->course->rate_per_s > 0)
+    if (strcmp(status, "ok") == 0 && view->course->engine == &engine_null) {
+        status = "generator_bound";
+        add_reason(reasons, "no network: this is the generator's own cost");
+    } else if (strcmp(status, "ok") == 0 && view->course->rate_per_s > 0)
         status = judge_open_loop(view, reasons);
     else if (strcmp(status, "ok") == 0 && busiest > BUSY_LIMIT) {
         status = "generator_bound";

@@ -125,7 +125,8 @@ static int loop_init(struct loop *loop, struct worker *worker)
                                    .rcvbuf_bytes = course->rcvbuf_bytes,
                                    .sndbuf_bytes = course->sndbuf_bytes,
                                    .nodelay = course->nodelay,
-                                   .offload = course->udp_offload};
+                                   .offload = course->udp_offload,
+                                   .service = course->payload.service};
     return course->engine->open(&loop->engine, &config);
 }
 
