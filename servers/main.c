@@ -5,6 +5,7 @@
 #include "servers/server.h"
 #include "servers/support/listen.h"
 #include "servers/support/stop.h"
+#include "servers/support/workers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,37 +62,58 @@ static int choose_model(struct server *server)
     return EXIT_USAGE;
 }
 
-static int check_cpus(const struct server_options *options, cpu_set_t *ret_cpus)
+static int choose_cpus(struct server *server)
 {
+    const char *list = server->options->cpus;
     cpu_set_t allowed;
-    CPU_ZERO(ret_cpus);
-    if (!options->cpus)
+    const bool known = cpuset_allowed(&allowed) == 0;
+    if (known)
+        server->cpus = allowed;
+    if (!list)
         return EXIT_PASS;
-    if (cpuset_parse(options->cpus, ret_cpus) < 0) {
-        log_line("--cpus '%s': a list of CPUs such as 0,2-3", options->cpus);
+    if (cpuset_parse(list, &server->cpus) < 0) {
+        log_line("--cpus '%s': a list of CPUs such as 0,2-3", list);
         return EXIT_USAGE;
     }
-    if (cpuset_allowed(&allowed) == 0) {
-        CPU_AND(&allowed, &allowed, ret_cpus);
-        if (!CPU_EQUAL(&allowed, ret_cpus)) {
-            log_line("--cpus '%s': not all of them may be used here",
-                     options->cpus);
-            return EXIT_USAGE;
-        }
+    CPU_AND(&allowed, &allowed, &server->cpus);
+    if (known && !CPU_EQUAL(&allowed, &server->cpus)) {
+        log_line("--cpus '%s': not all of them may be used here", list);
+        return EXIT_USAGE;
     }
     return EXIT_PASS;
 }
 
-/* One a CPU that may be used, unless the model has a number of its own. */
+/* One a CPU, where the model has no number of its own or each is to have a CPU.
+ */
 static unsigned default_workers(const struct server *server)
 {
-    const char *list = server->options->cpus;
-    cpu_set_t cpus;
-    if (server->model->workers != 0)
+    const unsigned cpus = (unsigned)CPU_COUNT(&server->cpus);
+    if (server->model->workers != 0 && !server->is_steered)
         return server->model->workers;
-    if (list ? cpuset_parse(list, &cpus) < 0 : cpuset_allowed(&cpus) < 0)
-        return 1;
-    return CPU_COUNT(&cpus) > 0 ? (unsigned)CPU_COUNT(&cpus) : 1;
+    return cpus > 0 ? cpus : 1;
+}
+
+/* Steering needs a socket and a CPU for each worker. */
+static int check_steering(const struct server *server)
+{
+    const unsigned flags = server->model->flags;
+    const unsigned cpus = (unsigned)CPU_COUNT(&server->cpus);
+    if (!server->is_steered)
+        return EXIT_PASS;
+    if (!(flags & MODEL_TAKES_WORKERS) || flags & MODEL_SHARES_SOCKET) {
+        log_line("--steer cpu: model '%s' has one socket for all its clients",
+                 server->model->name);
+        return EXIT_USAGE;
+    }
+    if (server->address.u.any.sa_family == AF_UNIX)
+        return usage("--steer cpu: Unix sockets cannot share an address");
+    if (server->options->workers > cpus) {
+        log_line("--steer cpu: %" PRIu64 " workers want a CPU each, and there "
+                 "are %u (see --cpus)",
+                 server->options->workers, cpus);
+        return EXIT_USAGE;
+    }
+    return EXIT_PASS;
 }
 
 static int choose_workers(struct server *server)
@@ -110,6 +132,9 @@ static int choose_workers(struct server *server)
                  server->model->name);
         return EXIT_USAGE;
     }
+    int code = check_steering(server);
+    if (code != EXIT_PASS)
+        return code;
     server->workers = asked ? asked : default_workers(server);
     if (server->workers > 1 && is_unix && !(flags & MODEL_SHARES_SOCKET))
         return usage("--workers: Unix sockets cannot share an address");
@@ -167,6 +192,10 @@ static int configure(struct server *server)
         return code;
     if (options->work)
         work_parse(options->work, &server->work); /* checked as it was set */
+    code = choose_cpus(server);
+    if (code != EXIT_PASS)
+        return code;
+    server->is_steered = strcmp(options->steer, "cpu") == 0;
     code = choose_workers(server);
     if (code != EXIT_PASS)
         return code;
@@ -206,25 +235,50 @@ static void warn_of_strangers(const struct server *server)
         log_line("warning: and this server runs as root");
 }
 
+/* On streams what was begun has ended by now: closed is what a worker had. */
+static void print_workers(const struct server *server, FILE *out)
+{
+    if (!server->per_worker) {
+        fputs("null", out);
+        return;
+    }
+    for (unsigned i = 0; i < server->workers; i++) {
+        const struct server_counters *c = &server->per_worker[i];
+        const int cpu = workers_cpu(server, i);
+        char name[16] = "null";
+        if (cpu >= 0)
+            snprintf(name, sizeof name, "%d", cpu);
+        fprintf(out,
+                "%s{\"cpu\": %s, \"connections\": %" PRIu64
+                ", \"reads\": %" PRIu64 ", \"writes\": %" PRIu64 "}",
+                i > 0 ? ", " : "[", name, c->closed, c->reads, c->writes);
+    }
+    fputc(']', out);
+}
+
 static int write_counters(const struct server *server)
 {
     const struct server_counters *c = &server->counters;
     const int fd = (int)server->options->counters_fd;
     if (fd == 0)
         return 0;
-    int n = dprintf(fd,
-                    "{\"accepted\": %" PRIu64 ", \"refused\": %" PRIu64
-                    ", \"closed\": %" PRIu64 ", \"timed_out\": %" PRIu64
-                    ", \"accept_pauses\": %" PRIu64 ", \"reads\": %" PRIu64
-                    ", \"writes\": %" PRIu64 ", \"bytes_in\": %" PRIu64
-                    ", \"bytes_out\": %" PRIu64 ", \"send_errors\": %" PRIu64
-                    ", \"datagrams_refused\": %" PRIu64
-                    ", \"socket_drops\": %" PRIu64 "}\n",
-                    c->accepted, c->refused, c->closed, c->timed_out,
-                    c->accept_pauses, c->reads, c->writes, c->bytes_in,
-                    c->bytes_out, c->send_errors, c->datagrams_refused,
-                    c->socket_drops);
-    return n < 0 ? -errno : 0;
+    FILE *out = fdopen(fd, "w");
+    if (!out)
+        return -errno;
+    fprintf(out,
+            "{\"accepted\": %" PRIu64 ", \"refused\": %" PRIu64
+            ", \"closed\": %" PRIu64 ", \"timed_out\": %" PRIu64
+            ", \"accept_pauses\": %" PRIu64 ", \"reads\": %" PRIu64
+            ", \"writes\": %" PRIu64 ", \"bytes_in\": %" PRIu64
+            ", \"bytes_out\": %" PRIu64 ", \"send_errors\": %" PRIu64
+            ", \"datagrams_refused\": %" PRIu64 ", \"socket_drops\": %" PRIu64
+            ", \"per_worker\": ",
+            c->accepted, c->refused, c->closed, c->timed_out, c->accept_pauses,
+            c->reads, c->writes, c->bytes_in, c->bytes_out, c->send_errors,
+            c->datagrams_refused, c->socket_drops);
+    print_workers(server, out);
+    fputs("}\n", out);
+    return fclose(out) == EOF ? -errno : 0;
 }
 
 static int run(struct server *server)
@@ -276,14 +330,11 @@ static int serve(const struct server_options *options)
     struct server server = {.options = options,
                             .lock = PTHREAD_MUTEX_INITIALIZER};
     char why[MODEL_REASON_MAX];
-    cpu_set_t cpus;
     int code = configure(&server);
     if (code == EXIT_PASS)
         code = check_descriptor("ready-fd", options->ready_fd);
     if (code == EXIT_PASS)
         code = check_descriptor("counters-fd", options->counters_fd);
-    if (code == EXIT_PASS)
-        code = check_cpus(options, &cpus);
     if (code != EXIT_PASS)
         return code;
     if (server.model->probe && server.model->probe(why) < 0) {
@@ -291,7 +342,7 @@ static int serve(const struct server_options *options)
         return EXIT_IMPOSSIBLE;
     }
     set_limits(&server);
-    int r = options->cpus ? cpuset_pin(&cpus) : 0;
+    int r = options->cpus ? cpuset_pin(&server.cpus) : 0;
     if (r < 0) {
         log_line("cannot run on CPUs %s: %s", options->cpus,
                  strerrordesc_np(-r));

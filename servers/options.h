@@ -24,6 +24,7 @@ struct server_options {
     bool nodelay;
     const char *work; /* NULL: none; else good for work_parse */
     const char *cpus; /* NULL: where it was started */
+    const char *steer;
     uint64_t idle_timeout_ns;
     uint64_t io_timeout_ns;
     uint64_t ready_fd;

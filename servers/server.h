@@ -13,6 +13,7 @@
 #include "servers/wire/service.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,6 +49,8 @@ struct server {
     struct address address; /* the real one, port chosen */
     uint64_t max_clients;
     unsigned workers;
+    cpu_set_t cpus;  /* of --cpus, else all that it may use */
+    bool is_steered; /* --steer cpu: worker i has the i-th CPU to itself */
     int *listen_fds; /* one a worker, in order, or one for all of them */
     unsigned listen_count;
     int listen_fd; /* the first, and most often the only one */
@@ -64,6 +67,8 @@ struct server {
 
     pthread_mutex_t lock; /* over counters */
     struct server_counters counters;
+    struct server_counters *per_worker; /* shared with children; NULL for models
+                                           without --workers */
 };
 
 /*
@@ -76,6 +81,10 @@ int server_ready(struct server *server, const char *granted);
 /* Adds one loop's counters to the server's. */
 void server_count(struct server *server,
                   const struct server_counters *counters);
+
+/* The same for one of the server's workers, whose share is told apart. */
+void server_count_worker(struct server *server, unsigned worker,
+                         const struct server_counters *counters);
 
 /* Fills in is_plain and what follows it, up to unread. 0 or -errno;
  * server_done takes half of it. */

@@ -52,6 +52,7 @@ static int run_worker(struct worker *worker)
     struct epoll_loop loop;
     int r = epoll_loop_open(&loop, worker->server, worker->listen_fd, EPOLLIN);
     loop.clients.shared_count = worker->clients_now;
+    loop.worker = worker->index;
     if (r == 0)
         r = worker_ready(worker, NULL);
     while (r == 0 && epoll_loop_goes_on(&loop))

@@ -20,6 +20,7 @@
 #include "servers/support/accept.h"
 #include "servers/support/blocking.h"
 #include "servers/support/threads.h"
+#include "servers/support/workers.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -78,15 +79,15 @@ static void work(void *context, int number)
     struct pool *pool = context;
     struct server_counters counters = {0};
     uint8_t *buffer = malloc(pool->server->options->buffer_bytes);
+    const bool pinned = workers_pin(pool->server, (unsigned)number) == 0;
     int fd;
-    (void)number;
-    while (buffer && (fd = take(pool)) >= 0) {
+    while (buffer && pinned && (fd = take(pool)) >= 0) {
         blocking_serve(pool->server, fd, buffer, &counters);
         part_from(pool, fd);
         counters.closed++;
     }
     free(buffer);
-    server_count(pool->server, &counters);
+    server_count_worker(pool->server, (unsigned)number, &counters);
 }
 
 /* Those that wait were not served yet: they are closed like the backlog. */

@@ -119,7 +119,7 @@ static int serve(struct worker *worker)
 
     counters.socket_drops = datagram_socket_drops(fd);
     free(batch);
-    server_count(worker->server, &counters);
+    server_count_worker(worker->server, worker->index, &counters);
     return r;
 }
 

@@ -123,7 +123,7 @@ static int serve(struct worker *worker)
         r = turn(self, MSG_DONTWAIT);
 
     self->counters.socket_drops = datagram_socket_drops(worker->listen_fd);
-    server_count(worker->server, &self->counters);
+    server_count_worker(worker->server, worker->index, &self->counters);
     free(self);
     return r < 0 && r != -EAGAIN && r != -EINTR ? r : 0;
 }

@@ -49,7 +49,7 @@ static int serve(struct worker *worker)
     if (worker->index == 0) /* of the one socket */
         counters.socket_drops = datagram_socket_drops(fd);
     free(buffer);
-    server_count(server, &counters);
+    server_count_worker(server, worker->index, &counters);
     return r;
 }
 

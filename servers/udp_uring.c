@@ -225,7 +225,7 @@ static int serve(struct worker *worker)
     ring_close(&loop.ring);
     free(loop.replies);
     free(loop.queue);
-    server_count(worker->server, &loop.counters);
+    server_count_worker(worker->server, worker->index, &loop.counters);
     return r;
 }
 

@@ -1,6 +1,7 @@
 #include "servers/support/children.h"
 
 #include "servers/support/stop.h"
+#include "servers/support/workers.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -21,12 +22,11 @@ static void reap(struct children *children)
 {
     pid_t pid;
     while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
-        const uint64_t count = children->count;
-        for (uint64_t i = 0; i < count; i++) {
+        for (uint64_t i = 0; i < children->used; i++) {
             if (children->pids[i] != pid)
                 continue;
-            children->pids[i] = children->pids[count - 1];
-            children->count = count - 1;
+            children->pids[i] = 0;
+            children->count--;
             break;
         }
     }
@@ -67,7 +67,7 @@ int children_open(struct children *children, struct server *server,
     if (shared == MAP_FAILED)
         return -errno;
     children->counters = shared;
-    children->pids = reallocarray(NULL, capacity, sizeof(pid_t));
+    children->pids = calloc(capacity, sizeof(pid_t));
     if (!children->pids)
         return -ENOMEM;
     the_children = children;
@@ -78,13 +78,26 @@ int children_open(struct children *children, struct server *server,
     return sigaction(SIGCHLD, &action, NULL) < 0 ? -errno : 0;
 }
 
-static void become_child(pid_t parent)
+static void become_child(struct children *children, uint64_t place,
+                         pid_t parent)
 {
+    children->place = (unsigned)place;
     signal(SIGCHLD, SIG_DFL);
     stop_open_child();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) /* it died before that */
         _exit(1);
+    if (workers_pin(children->server, children->place) < 0)
+        _exit(1);
+}
+
+/* There is one. */
+static uint64_t free_place(const struct children *children)
+{
+    uint64_t place = 0;
+    while (place < children->used && children->pids[place] != 0)
+        place++;
+    return place;
 }
 
 pid_t children_fork(struct children *children)
@@ -94,25 +107,38 @@ pid_t children_fork(struct children *children)
     if (children->count >= children->capacity)
         return -EAGAIN;
     hold(&before);
+    const uint64_t place = free_place(children);
     pid_t pid = fork();
     if (pid < 0)
         pid = -errno;
     else if (pid == 0)
-        become_child(parent);
-    else
-        children->pids[children->count++] = pid;
+        become_child(children, place, parent);
+    else {
+        children->pids[place] = pid;
+        children->count++;
+        children->used += place == children->used;
+    }
     let(&before);
     return pid;
+}
+
+/* To counters that several children share. */
+static void add(struct server_counters *sum,
+                const struct server_counters *counters)
+{
+    uint64_t from[COUNTERS];
+    uint64_t *to = (uint64_t *)sum;
+    memcpy(from, counters, sizeof from);
+    for (size_t i = 0; i < COUNTERS; i++)
+        __atomic_fetch_add(&to[i], from[i], __ATOMIC_RELAXED);
 }
 
 noreturn void children_exit(const struct children *children,
                             const struct server_counters *counters)
 {
-    uint64_t from[COUNTERS];
-    uint64_t *to = (uint64_t *)children->counters;
-    memcpy(from, counters, sizeof from);
-    for (size_t i = 0; i < COUNTERS; i++)
-        __atomic_fetch_add(&to[i], from[i], __ATOMIC_RELAXED);
+    add(children->counters, counters);
+    if (children->server->per_worker)
+        add(&children->server->per_worker[children->place], counters);
     _exit(0);
 }
 
@@ -138,8 +164,10 @@ static void stop_all(struct children *children)
         reap(children);
         if (children->count == 0)
             break;
-        for (uint64_t i = 0; i < children->count; i++)
-            kill(children->pids[i], SIGTERM);
+        for (uint64_t i = 0; i < children->used; i++) {
+            if (children->pids[i] != 0)
+                kill(children->pids[i], SIGTERM);
+        }
         sigtimedwait(&child, NULL, &until_next);
     }
     signal(SIGCHLD, SIG_DFL);

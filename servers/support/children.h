@@ -18,16 +18,20 @@
 struct children {
     struct server *server;
     struct server_counters *counters; /* shared by all of them */
-    pid_t *pids;
+    pid_t *pids;                      /* by place; 0: a free one */
     uint64_t capacity;
+    uint64_t used;           /* places that were ever taken */
     volatile uint64_t count; /* less one whenever a child is reaped */
+    unsigned place;          /* in a child: its own */
 };
 
 /* For at most so many at once; one struct children a process. 0 or -errno. */
 int children_open(struct children *children, struct server *server,
                   uint64_t capacity);
 
-/* As fork(2): the pid in the parent, 0 in the child; or -errno. */
+/* As fork(2): the pid in the parent, 0 in the child; or -errno. Where children
+ * are the server's workers, the place is the worker's number, and its CPU the
+ * child's. */
 pid_t children_fork(struct children *children);
 
 /* In a child: adds what it did to the account, and ends. */

@@ -52,7 +52,7 @@ int epoll_loop_open(struct epoll_loop *loop, struct server *server,
 void epoll_loop_close(struct epoll_loop *loop)
 {
     clients_done(&loop->clients);
-    server_count(loop->server, &loop->clients.counters);
+    server_count_worker(loop->server, loop->worker, &loop->clients.counters);
     ticker_close(&loop->ticker);
     if (loop->fd >= 0)
         close(loop->fd);

@@ -18,6 +18,7 @@ struct epoll_loop {
     struct ticker ticker;
     int fd; /* of epoll */
     int listen_fd;
+    unsigned worker; /* of several; whose counters they are */
     uint32_t events; /* that a new client is watched for */
     unsigned noted;  /* what waits beside clients, by bit */
     bool resting;    /* out of descriptors: nobody is accepted until a tick */

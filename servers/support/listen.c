@@ -1,6 +1,7 @@
 #include "servers/support/listen.h"
 
 #include "servers/support/datagram.h"
+#include "servers/support/steer.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -89,7 +90,7 @@ static int open_all(struct server *server)
             return r;
     }
     server->listen_fd = server->listen_fds[0];
-    return 0;
+    return server->is_steered ? steer_attach(server) : 0;
 }
 
 int listen_open(struct server *server)

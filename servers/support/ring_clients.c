@@ -86,6 +86,8 @@ void ring_clients_remove(struct ring_clients *clients,
     clients->free = ring_client_slot(clients, client);
     clients->count--;
     clients->counters->closed++;
+    if (clients->shared_count)
+        atomic_fetch_sub(clients->shared_count, 1);
 }
 
 void ring_clients_wait(struct ring_clients *clients, struct ring_client *client)

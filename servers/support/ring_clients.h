@@ -51,6 +51,8 @@ struct ring_clients {
     uint32_t capacity;
     uint32_t used; /* slots that were ever taken */
     uint32_t count;
+    atomic_uint_fast64_t *shared_count; /* NULL, or of all loops together: one
+                                           less with each that goes */
     uint32_t free;
     uint32_t waiting_first, waiting_last;
     uint32_t waiting_count;

@@ -29,7 +29,8 @@ int ring_loop_open(struct ring_loop *loop, struct worker *worker)
     int r = ring_open(&loop->ring, worker->server->options);
     if (r == 0)
         r = ring_clients_init(&loop->clients, worker->server, &loop->ring,
-                              &loop->counters, worker->max_clients);
+                              &loop->counters, worker->server->max_clients);
+    loop->clients.shared_count = worker->clients_now;
     return r;
 }
 
@@ -59,7 +60,7 @@ void ring_loop_close(struct ring_loop *loop)
     end_accepting(loop);
     ring_close(&loop->ring);
     ring_clients_done(&loop->clients);
-    server_count(loop->server, &loop->counters);
+    server_count_worker(loop->server, loop->worker->index, &loop->counters);
 }
 
 bool ring_loop_goes_on(const struct ring_loop *loop)
@@ -121,6 +122,17 @@ void ring_loop_submit(struct ring_loop *loop)
     }
 }
 
+/* Takes a place among the clients of all workers; false when there is none. */
+static bool has_room(struct ring_loop *loop, int fd)
+{
+    atomic_uint_fast64_t *count = loop->worker->clients_now;
+    if (!accept_refuse(fd, atomic_fetch_add(count, 1),
+                       loop->server->max_clients, &loop->counters))
+        return true;
+    atomic_fetch_sub(count, 1);
+    return false;
+}
+
 int ring_loop_accepted(struct ring_loop *loop, const struct io_uring_cqe *cqe)
 {
     const bool goes_on = cqe->flags & IORING_CQE_F_MORE;
@@ -139,10 +151,7 @@ int ring_loop_accepted(struct ring_loop *loop, const struct io_uring_cqe *cqe)
     else if (r != -EAGAIN && r != -EINTR &&
              ++loop->broken_accepts == BROKEN_ACCEPTS_MAX)
         loop->error = r;
-    if (r < 0 || accept_refuse(r, loop->clients.count,
-                               loop->worker->max_clients, &loop->counters))
-        return -1;
-    return r;
+    return r < 0 || !has_room(loop, r) ? -1 : r;
 }
 
 bool ring_loop_event(struct ring_loop *loop, enum ring_operation operation)

@@ -19,6 +19,8 @@ int server_ready(struct server *server, const char *granted)
     printf("ready %s", address_format(&server->address, text));
     if (server->model->flags & MODEL_TAKES_WORKERS)
         printf(" workers=%u", server->workers);
+    if (server->is_steered)
+        printf(" steering=cpu");
     if (granted)
         printf(" %s", granted);
     putchar('\n');
@@ -55,12 +57,17 @@ int server_prepare(struct server *server)
         server->read_bytes /= service_reply_max(1);
     const bool wants_unread =
         !is_stream && server->address.u.any.sa_family == AF_UNIX;
+    const bool has_workers = server->model->flags & MODEL_TAKES_WORKERS;
     if (options->exit_after != 0)
         server->served = share(sizeof *server->served);
     if (wants_unread)
         server->unread = share(sizeof *server->unread);
+    if (has_workers)
+        server->per_worker =
+            share(server->workers * sizeof *server->per_worker);
     return (options->exit_after != 0 && !server->served) ||
-                   (wants_unread && !server->unread)
+                   (wants_unread && !server->unread) ||
+                   (has_workers && !server->per_worker)
                ? -ENOMEM
                : 0;
 }
@@ -71,8 +78,12 @@ void server_done(struct server *server)
         munmap(server->served, sizeof *server->served);
     if (server->unread)
         munmap(server->unread, sizeof *server->unread);
+    if (server->per_worker)
+        munmap(server->per_worker,
+               server->workers * sizeof *server->per_worker);
     server->served = NULL;
     server->unread = NULL;
+    server->per_worker = NULL;
 }
 
 bool server_one_more(const struct server *server)
@@ -91,10 +102,9 @@ bool server_served_all(const struct server *server)
            atomic_load(server->served) >= server->options->exit_after;
 }
 
-void server_count(struct server *server, const struct server_counters *counters)
+static void add(struct server_counters *sum,
+                const struct server_counters *counters)
 {
-    struct server_counters *sum = &server->counters;
-    pthread_mutex_lock(&server->lock);
     sum->accepted += counters->accepted;
     sum->refused += counters->refused;
     sum->closed += counters->closed;
@@ -107,6 +117,22 @@ void server_count(struct server *server, const struct server_counters *counters)
     sum->send_errors += counters->send_errors;
     sum->datagrams_refused += counters->datagrams_refused;
     sum->socket_drops += counters->socket_drops;
+}
+
+void server_count(struct server *server, const struct server_counters *counters)
+{
+    pthread_mutex_lock(&server->lock);
+    add(&server->counters, counters);
+    pthread_mutex_unlock(&server->lock);
+}
+
+void server_count_worker(struct server *server, unsigned worker,
+                         const struct server_counters *counters)
+{
+    pthread_mutex_lock(&server->lock);
+    add(&server->counters, counters);
+    if (server->per_worker)
+        add(&server->per_worker[worker], counters);
     pthread_mutex_unlock(&server->lock);
 }
 

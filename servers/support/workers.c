@@ -20,19 +20,23 @@ struct workers {
     pthread_t *threads;
 };
 
-static int pin(const struct worker *worker)
+int workers_cpu(const struct server *server, unsigned index)
 {
-    cpu_set_t cpus;
-    if (!worker->server->options->cpus || worker->server->workers == 1)
-        return 0;
-    int r = cpuset_parse(worker->server->options->cpus, &cpus);
-    return r < 0 ? r : cpuset_pin_one(cpuset_nth(&cpus, worker->index));
+    if (!server->is_steered && (!server->options->cpus || server->workers == 1))
+        return -1;
+    return cpuset_nth(&server->cpus, index);
+}
+
+int workers_pin(const struct server *server, unsigned index)
+{
+    const int cpu = workers_cpu(server, index);
+    return cpu < 0 ? 0 : cpuset_pin_one(cpu);
 }
 
 static void run_one(struct worker *worker)
 {
     struct workers *workers = worker->workers;
-    int r = pin(worker);
+    int r = workers_pin(worker->server, worker->index);
     if (r == 0)
         r = workers->run(worker);
     pthread_mutex_lock(&workers->lock);
@@ -90,7 +94,6 @@ int workers_run(struct server *server, int (*run)(struct worker *worker))
             .server = server,
             .index = i,
             .listen_fd = server->listen_fds[i % server->listen_count],
-            .max_clients = (server->max_clients + count - 1) / count,
             .clients_now = &workers.clients_now,
         };
     }

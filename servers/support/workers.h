@@ -13,9 +13,16 @@ struct worker {
     struct server *server;
     unsigned index;
     int listen_fd;                     /* its own, or everybody's */
-    uint64_t max_clients;              /* its share */
     atomic_uint_fast64_t *clients_now; /* of all workers */
 };
+
+/* The CPU that worker `index` has to itself: of several, the one of --cpus in
+ * its turn. -1: it runs wherever the server does. */
+int workers_cpu(const struct server *server, unsigned index);
+
+/* Keeps the calling thread, or child, to the CPU of that worker. 0 or -errno.
+ */
+int workers_pin(const struct server *server, unsigned index);
 
 /*
  * Calls run for each of server->workers workers: the first in this thread, the

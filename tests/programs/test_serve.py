@@ -9,7 +9,7 @@ from programs import SERVE, run, serving
 
 LOOPBACK = "tcp://127.0.0.1:0"
 COUNTERS = ["accepted", "refused", "closed", "timed_out", "accept_pauses", "reads", "writes", "bytes_in", "bytes_out",
-            "send_errors", "datagrams_refused", "socket_drops"]
+            "send_errors", "datagrams_refused", "socket_drops", "per_worker"]
 
 
 class Words(unittest.TestCase):
@@ -150,6 +150,24 @@ class Output(unittest.TestCase):
         self.assertEqual(list(counters), COUNTERS)
         self.assertEqual((counters["accepted"], counters["closed"], counters["refused"]), (1, 1, 0))
         self.assertEqual((counters["bytes_in"], counters["bytes_out"]), (1000, 1000))
+        self.assertIsNone(counters["per_worker"])  # of a model with one loop
+
+    def test_counters_of_workers(self):
+        reader, writer = os.pipe()
+        with serving("pool", LOOPBACK, "--workers", 3, "--counters-fd", writer, pass_also=[writer]) as server:
+            os.close(writer)
+            for _ in range(5):
+                with socket.create_connection((server.host, server.port)) as client:
+                    client.sendall(b"x")
+                    self.assertEqual(client.recv(1), b"x")
+        with os.fdopen(reader) as file:
+            counters = json.load(file)
+        workers = counters["per_worker"]
+        self.assertEqual([set(w) for w in workers], [{"cpu", "connections", "reads", "writes"}] * 3)
+        self.assertEqual([w["cpu"] for w in workers], [None] * 3)
+        self.assertEqual(sum(w["connections"] for w in workers), 5)
+        for what in ("reads", "writes"):
+            self.assertEqual(sum(w[what] for w in workers), counters[what])
 
     def test_verbose_names_clients(self):
         with serving("thread", LOOPBACK, "--verbose") as server:

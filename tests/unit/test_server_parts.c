@@ -1,6 +1,7 @@
 #include "servers/options.h"
 #include "servers/support/drain.h"
 #include "servers/support/ring_clients.h"
+#include "servers/support/steer.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -24,6 +25,54 @@ Test(work, is_a_kind_and_a_duration)
         cr_expect_eq(work.duration_ns, 20000, "touched by '%s'", *at);
     }
     cr_expect_str_eq(work_parse("sleep:2h", &work), "the most is 1h");
+}
+
+/* What the kernel does with the few instructions that steering uses. */
+static uint32_t chosen(const struct sock_filter *program, unsigned short length,
+                       uint32_t cpu)
+{
+    uint32_t a = 0;
+    for (unsigned short i = 0; i < length; i++) {
+        const struct sock_filter *at = &program[i];
+        switch (at->code) {
+        case BPF_LD | BPF_W | BPF_ABS:
+            cr_assert_eq(at->k, (uint32_t)(SKF_AD_OFF + SKF_AD_CPU));
+            a = cpu;
+            break;
+        case BPF_JMP | BPF_JEQ | BPF_K:
+            i = (unsigned short)(i + (a == at->k ? at->jt : at->jf));
+            break;
+        case BPF_ALU | BPF_MOD | BPF_K:
+            a %= at->k;
+            break;
+        case BPF_RET | BPF_K:
+            return at->k;
+        case BPF_RET | BPF_A:
+            return a;
+        default:
+            cr_assert_fail("instruction %x", at->code);
+        }
+    }
+    cr_assert_fail("the program does not end");
+    return 0;
+}
+
+Test(steering, gives_each_cpu_its_worker_and_strangers_some_worker)
+{
+    static const int lists[][4] = {
+        {0, 1, 2, 3}, {4, 5, 6, 7}, {3, 7, 8, 1023}, {1, 2, 3, 0}};
+    struct sock_filter program[STEER_PROGRAM_MAX];
+    for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) {
+        for (unsigned count = 1; count <= 4; count++) {
+            unsigned short length = steer_program(lists[l], count, program);
+            cr_assert_leq(length, STEER_PROGRAM_MAX);
+            for (uint32_t cpu = 0; cpu < 1024; cpu++)
+                cr_assert_lt(chosen(program, length, cpu), count);
+            for (unsigned i = 0; i < count; i++)
+                cr_expect_eq(chosen(program, length, (uint32_t)lists[l][i]), i,
+                             "CPU %d of list %zu", lists[l][i], l);
+        }
+    }
 }
 
 Test(server_options, have_defaults_that_parse)
