@@ -9,7 +9,8 @@ import time
 import unittest
 
 from programs import SANITIZED
-from traffic import connect, cpu_s, crowd, held, light, models, noise, read_exactly, read_to_end, stream, stuff, until
+from traffic import (connect, cpu_s, crowd, held, light, models, noise, read_exactly, read_to_end, side_by_side, stream,
+                     stuff, until)
 
 MODELS = models("stream")
 # The others leave those above in the backlog.
@@ -99,9 +100,8 @@ class Descriptors(unittest.TestCase):
                     client.close()
 
     def test_running_out_is_survived_without_spinning(self):
-        for model in REFUSING:
-            with self.subTest(model=model), \
-                    stream(model, "--max-clients", 1000, *crowd(model, 64), preexec_fn=few_descriptors) as server:
+        def check(model):
+            with stream(model, "--max-clients", 1000, *crowd(model, 64), preexec_fn=few_descriptors) as server:
                 # The first has its place before the others come: loops of several workers race for it.
                 clients = [connect(server)]
                 self.assertTrue(answered(clients[0]))
@@ -119,22 +119,25 @@ class Descriptors(unittest.TestCase):
                 for client in clients:
                     client.close()
 
+        side_by_side(self, REFUSING, check)
+
 
 class Timeouts(unittest.TestCase):
     def test_the_silent_are_closed(self):
-        for model in MODELS:
-            with self.subTest(model=model), stream(model, "--idle-timeout", "300ms") as server, \
-                    connect(server) as client:
+        def check(model):
+            with stream(model, "--idle-timeout", "300ms") as server, connect(server) as client:
                 self.assertTrue(answered(client))
                 self.assertEqual(read_to_end(client), b"")
+
+        side_by_side(self, MODELS, check)
 
     def test_iterative_serves_the_next_after_a_silent_one(self):
         with stream("iterative", "--idle-timeout", "200ms") as server, connect(server), connect(server) as second:
             self.assertTrue(answered(second))
 
     def test_those_that_take_nothing_are_closed(self):
-        for model in MODELS:
-            with self.subTest(model=model), stream(model, "--io-timeout", "300ms", "--sndbuf", "16k") as server, \
+        def check(model):
+            with stream(model, "--io-timeout", "300ms", "--sndbuf", "16k") as server, \
                     connect(server, rcvbuf=4096) as client:
                 stuff([client])
                 poller = select.poll()
@@ -142,6 +145,8 @@ class Timeouts(unittest.TestCase):
                 self.assertTrue(poller.poll(10000), "still connected")
                 with connect(server) as other:
                     self.assertTrue(answered(other))
+
+        side_by_side(self, MODELS, check)
 
     def test_those_that_speak_stay(self):
         with every("--idle-timeout", "1s") as clients:
