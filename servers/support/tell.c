@@ -5,13 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* After a reset the kernel knows the peer no more: an empty name. */
 static char *name_of(const struct server *server, int fd,
                      char text[static ADDRESS_TEXT_MAX])
 {
     struct address peer = {.socket_type = server->address.socket_type,
                            .length = sizeof peer.u};
     if (getpeername(fd, &peer.u.any, &peer.length) < 0)
-        snprintf(text, ADDRESS_TEXT_MAX, "(gone)"); /* by a reset */
+        *text = '\0';
     else
         address_format(&peer, text);
     return text;
@@ -20,8 +21,12 @@ static char *name_of(const struct server *server, int fd,
 void tell_client(const struct server *server, int fd, const char *what)
 {
     char name[ADDRESS_TEXT_MAX];
-    log_limited(TELL_LINES_PER_S, "client %s on descriptor %d %s",
-                name_of(server, fd, name), fd, what);
+    if (*name_of(server, fd, name))
+        log_limited(TELL_LINES_PER_S, "client %s on descriptor %d %s", name, fd,
+                    what);
+    else
+        log_limited(TELL_LINES_PER_S,
+                    "client on descriptor %d %s (after a reset)", fd, what);
 }
 
 /* One byte as C would write it in a string; where it ends. */
@@ -67,10 +72,10 @@ void tell_bytes(const struct server *server, int fd, const char *what,
 {
     char name[ADDRESS_TEXT_MAX];
     char text[TELL_TEXT_MAX];
-    log_limited(TELL_LINES_PER_S,
-                "client %s on descriptor %d: %s %zu bytes: %s",
-                name_of(server, fd, name), fd, what, length,
-                tell_quote(data, length, text));
+    name_of(server, fd, name);
+    log_limited(
+        TELL_LINES_PER_S, "client %s%son descriptor %d: %s %zu bytes: %s", name,
+        *name ? " " : "", fd, what, length, tell_quote(data, length, text));
 }
 
 void tell_datagram(const struct server *server,

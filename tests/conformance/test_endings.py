@@ -3,6 +3,7 @@ says so: --one-request, --close-word, --exit-after; and what --verbose tells."""
 import os
 import signal
 import socket
+import struct
 import unittest
 
 from programs import SERVE, run, serving
@@ -170,6 +171,19 @@ class Verbose(unittest.TestCase):
                 lines = [line.split(name, 1)[1].lstrip("0123456789") for line in err.splitlines() if name in line]
                 self.assertEqual(lines, [" connected", ': received 10 bytes: "say \\"hi\\"\\n\\x01"',
                                          ': sent 10 bytes: "SAY \\"HI\\"\\n\\x01"', " left"])
+
+    def test_those_who_reset_are_told_as_such(self):
+        for model in STREAMS:
+            with self.subTest(model=model), stream(model, "--verbose") as server:
+                with connect(server) as client:
+                    client.sendall(b"x")
+                    self.assertEqual(read_exactly(client, 1), b"x")
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                with connect(server) as other:  # what came before it has been dealt with
+                    other.sendall(b"y")
+                    self.assertEqual(read_exactly(other, 1), b"y")
+                _, err = server.stop()
+                self.assertRegex(err, r"client on descriptor \d+ left \(after a reset\)\n")
 
     def test_datagrams(self):
         for model in DATAGRAMS:
