@@ -5,6 +5,7 @@
 #include "servers/server.h"
 #include "servers/support/listen.h"
 #include "servers/support/stop.h"
+#include "servers/support/trace.h"
 #include "servers/support/workers.h"
 
 #include <errno.h>
@@ -159,6 +160,8 @@ static int choose_service(struct server *server)
     if (!is_stream && options->close_word)
         return usage("--close-word does not apply to datagrams: they have no "
                      "connection to close");
+    if (is_stream && options->trace)
+        return usage("--trace does not apply to streams: TCP loses nothing");
     if (is_stream && server->service->prefix &&
         options->buffer_bytes < service_reply_max(1)) {
         log_line("--buffer '%" PRIu64 "': service %s takes %zu bytes at least",
@@ -325,6 +328,25 @@ static int check_descriptor(const char *option, uint64_t fd)
     return EXIT_USAGE;
 }
 
+/* Before anything is served. */
+static int open_trace(struct server *server)
+{
+    const char *path = server->options->trace;
+    if (!path)
+        return EXIT_PASS;
+    int r =
+        server_trace_open(&server->trace, path, server->options->trace_records);
+    if (r == -EEXIST || r == -EBUSY)
+        log_line("--trace '%s': %s", path,
+                 r == -EBUSY ? "another server writes it"
+                             : "a file that is no trace is left alone");
+    else if (r < 0)
+        log_line("cannot write the trace '%s': %s", path, strerrordesc_np(-r));
+    return r == -EEXIST || r == -EBUSY ? EXIT_USAGE
+           : r < 0                     ? EXIT_FAILED
+                                       : EXIT_PASS;
+}
+
 static int serve(const struct server_options *options)
 {
     struct server server = {.options = options,
@@ -353,7 +375,10 @@ static int serve(const struct server_options *options)
         log_line("no memory to count in: %s", strerrordesc_np(-r));
         return EXIT_FAILED;
     }
-    code = run(&server);
+    code = open_trace(&server);
+    if (code == EXIT_PASS)
+        code = run(&server);
+    server_trace_close(server.trace);
     server_done(&server);
     return code;
 }

@@ -1,6 +1,7 @@
 #include "servers/options.h"
 
 #include "servers/cli/units.h"
+#include "servers/wire/trace.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -98,6 +99,13 @@ static const struct option_spec options[] = {
     {"counters-fd", 0, OPTION_COUNT, AT(counters_fd), "N", NULL,
      "write the counters as JSON to this descriptor at the end", 1, 1 << 20,
      NULL, NULL},
+    {"trace", 0, OPTION_TEXT, AT(trace), "FILE", NULL,
+     "datagrams: note what becomes of each in FILE, for sockbench-load "
+     "--server-trace",
+     0, 0, NULL, NULL},
+    {"trace-records", 0, OPTION_COUNT, AT(trace_records), "N", "262144",
+     "datagrams that the trace holds one by one; all are counted", 0,
+     TRACE_RECORDS_MAX, NULL, NULL},
     {"ring-entries", 0, OPTION_COUNT, AT(ring_entries), "N", "4096",
      "for experiments: io_uring submission entries", 1, 32768, NULL, NULL},
     {"cq-entries", 0, OPTION_COUNT, AT(cq_entries), "N", "32768",

@@ -29,6 +29,8 @@ struct server_options {
     uint64_t io_timeout_ns;
     uint64_t ready_fd;
     uint64_t counters_fd;
+    const char *trace; /* NULL: none */
+    uint64_t trace_records;
     bool one_request;
     uint64_t exit_after;
     const char *close_word; /* NULL: none */

@@ -62,6 +62,7 @@ struct server {
     pid_t pid;         /* of the process that was started, for its children */
     atomic_uint_fast64_t *served; /* NULL without --exit-after */
     struct unread *unread;        /* NULL but for Unix datagrams */
+    struct server_trace *trace;   /* NULL without --trace */
 
     struct socket_file socket_file;
 

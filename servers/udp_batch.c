@@ -56,6 +56,7 @@ static unsigned answer(const struct server *server, struct batch *batch,
                        int count, struct server_counters *counters)
 {
     unsigned replies = 0;
+    datagram_arrived(server);
     for (int i = 0; i < count; i++) {
         const struct mmsghdr *from = &batch->received[i];
         const socklen_t name_length = from->msg_hdr.msg_namelen;
@@ -79,19 +80,21 @@ static unsigned answer(const struct server *server, struct batch *batch,
 }
 
 /* sendmmsg ends at the first that cannot be sent: that one is left out. */
-static void send_replies(int fd, struct batch *batch, unsigned count,
+static void send_replies(const struct server *server, int fd,
+                         struct batch *batch, unsigned count,
                          struct server_counters *counters)
 {
     unsigned done = 0;
+    datagram_sending(server, count);
     while (done < count) {
         int n = sendmmsg(fd, &batch->replies[done], count - done,
                          MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         for (int i = 0; i < n; i++)
-            datagram_sent(counters, batch->replies[done++].msg_len);
+            datagram_sent(server, counters, batch->replies[done++].msg_len);
         if (n < 0) {
-            datagram_sent(counters, -1);
+            datagram_sent(server, counters, -1);
             done++;
         }
     }
@@ -111,7 +114,7 @@ static int serve(struct worker *worker)
         if (n < 0 && errno != EINTR)
             r = -errno;
         unsigned replies = answer(worker->server, batch, n, &counters);
-        send_replies(fd, batch, replies, &counters);
+        send_replies(worker->server, fd, batch, replies, &counters);
         datagram_settled(worker->server, replies);
     }
     if (r == 0)

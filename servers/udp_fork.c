@@ -32,23 +32,26 @@ struct datagram {
 static void answer(const struct server *server, struct datagram *datagram,
                    struct server_counters *counters)
 {
-    datagram_answer(server, server->listen_fd, datagram->data, datagram->length,
-                    &datagram->source, datagram->source_length, counters);
+    datagram_answer_later(server, server->listen_fd, datagram->data,
+                          datagram->length, &datagram->source,
+                          datagram->source_length, counters);
 }
 
 /* True when there is one. The end of a child interrupts, too. */
-static bool receive(int fd, struct datagram *datagram, int *ret_error)
+static bool receive(const struct server *server, struct datagram *datagram,
+                    int *ret_error)
 {
     datagram->source_length = sizeof datagram->source;
     datagram->source.ss_family = AF_UNSPEC; /* until it is filled in */
-    ssize_t n = recvfrom(fd, datagram->data, sizeof datagram->data, MSG_TRUNC,
-                         (struct sockaddr *)&datagram->source,
-                         &datagram->source_length);
+    ssize_t n = recvfrom(
+        server->listen_fd, datagram->data, sizeof datagram->data, MSG_TRUNC,
+        (struct sockaddr *)&datagram->source, &datagram->source_length);
     if (n < 0 && errno != EINTR)
         *ret_error = -errno;
     if (n < 0 || datagram_is_end(n, datagram->source_length))
         return false;
     datagram->length = (size_t)n;
+    datagram_arrived(server);
     return true;
 }
 
@@ -64,7 +67,7 @@ int udp_fork_run(struct server *server)
         r = server_ready(server, NULL);
 
     while (r == 0 && !stop_requested()) {
-        if (!receive(server->listen_fd, datagram, &r))
+        if (!receive(server, datagram, &r))
             continue;
         children_wait(&children, server->max_clients);
         pid_t pid = children_fork(&children);

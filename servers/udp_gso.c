@@ -93,6 +93,7 @@ static int turn(struct offload *self, int flags)
         recvmmsg(self->worker->listen_fd, self->received, BLOCKS, flags, NULL);
     if (n < 0)
         return -errno;
+    datagram_arrived(self->worker->server);
     for (int i = 0; i < n; i++) {
         const struct mmsghdr *message = &self->received[i];
         if (!datagram_is_end(message->msg_len, message->msg_hdr.msg_namelen))
@@ -110,6 +111,7 @@ static int serve(struct worker *worker)
     if (!self)
         return -ENOMEM;
     self->worker = worker;
+    self->replies.server = worker->server;
     self->replies.count = 0;
     self->counters = (struct server_counters){0};
     prepare(self, BLOCKS);

@@ -97,6 +97,7 @@ static void send_queued(struct loop *loop)
                               MSG_DONTWAIT | MSG_NOSIGNAL);
         io_uring_sqe_set_data64(sqe, (uint64_t)buffer << 8 | SEND);
     }
+    datagram_sending(loop->worker->server, done);
     loop->sending += done;
     loop->queued -= done;
     memmove(loop->queue, loop->queue + done,
@@ -112,6 +113,7 @@ static void answer(struct loop *loop, uint8_t *data, int length,
         io_uring_recvmsg_validate(data, length, &loop->shape);
     ssize_t n = -1;
     if (out && !datagram_is_end(out->payloadlen, out->namelen)) {
+        datagram_arrived(loop->worker->server);
         void *name = io_uring_recvmsg_name(out);
         void *datagram = io_uring_recvmsg_payload(out, &loop->shape);
         n = datagram_reply(loop->worker->server, datagram, out->payloadlen,
@@ -154,7 +156,7 @@ static void on_completion(struct loop *loop, const struct io_uring_cqe *cqe)
         break;
     case SEND:
         loop->sending--;
-        datagram_sent(&loop->counters, cqe->res);
+        datagram_sent(loop->worker->server, &loop->counters, cqe->res);
         datagram_settled(loop->worker->server, 1);
         ring_release(&loop->ring, (uint16_t)(cqe->user_data >> 8));
         break;

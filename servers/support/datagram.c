@@ -121,11 +121,9 @@ static ssize_t reply_apart(const struct server *server, uint8_t *data,
     return (ssize_t)length;
 }
 
-ssize_t datagram_reply(const struct server *server, uint8_t *data,
-                       size_t length, size_t capacity,
-                       const struct sockaddr_storage *source,
-                       socklen_t source_length,
-                       struct server_counters *counters)
+static ssize_t reply(const struct server *server, uint8_t *data, size_t length,
+                     size_t capacity, const struct sockaddr_storage *source,
+                     socklen_t source_length, struct server_counters *counters)
 {
     counters->reads++;
     counters->bytes_in += length;
@@ -150,15 +148,45 @@ ssize_t datagram_reply(const struct server *server, uint8_t *data,
     return (ssize_t)length;
 }
 
+ssize_t datagram_reply(const struct server *server, uint8_t *data,
+                       size_t length, size_t capacity,
+                       const struct sockaddr_storage *source,
+                       socklen_t source_length,
+                       struct server_counters *counters)
+{
+    if (!server->trace)
+        return reply(server, data, length, capacity, source, source_length,
+                     counters);
+    const uint64_t refused = counters->datagrams_refused;
+    server_trace_received(server->trace, data,
+                          length < capacity ? length : capacity);
+    ssize_t n =
+        reply(server, data, length, capacity, source, source_length, counters);
+    server_trace_decided(server->trace, n >= 0,
+                         counters->datagrams_refused > refused);
+    return n;
+}
+
 void datagram_answer(const struct server *server, int fd, uint8_t *data,
                      size_t length, const struct sockaddr_storage *source,
                      socklen_t source_length, struct server_counters *counters)
+{
+    datagram_arrived(server);
+    datagram_answer_later(server, fd, data, length, source, source_length,
+                          counters);
+}
+
+void datagram_answer_later(const struct server *server, int fd, uint8_t *data,
+                           size_t length, const struct sockaddr_storage *source,
+                           socklen_t source_length,
+                           struct server_counters *counters)
 {
     ssize_t n = datagram_reply(server, data, length, DATAGRAM_BYTES_MAX, source,
                                source_length, counters);
     if (n < 0)
         return;
-    datagram_sent(counters,
+    datagram_sending(server, 1);
+    datagram_sent(server, counters,
                   sendto(fd, data, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL,
                          (const struct sockaddr *)source, source_length));
     datagram_settled(server, 1);

@@ -18,6 +18,7 @@
 
 #include "servers/server.h"
 #include "servers/support/stop.h"
+#include "servers/support/trace.h"
 
 #include <sys/socket.h>
 
@@ -45,9 +46,29 @@ ssize_t datagram_reply(const struct server *server, uint8_t *data,
                        socklen_t source_length,
                        struct server_counters *counters);
 
-/* Counts what came of sending a reply: the bytes sent, or below 0. */
-static inline void datagram_sent(struct server_counters *counters, ssize_t sent)
+/* To be told where a call has received, except by datagram_answer's callers:
+ * only a trace wants to know when. */
+static inline void datagram_arrived(const struct server *server)
 {
+    if (server->trace)
+        server_trace_arrived(server->trace);
+}
+
+/* So many replies, the next in the order in which datagram_reply made them, are
+ * about to be sent: for a trace as well. */
+static inline void datagram_sending(const struct server *server, unsigned count)
+{
+    if (server->trace)
+        server_trace_sending(server->trace, count);
+}
+
+/* Counts what came of sending a reply: the bytes sent, or below 0. In order,
+ * too. */
+static inline void datagram_sent(const struct server *server,
+                                 struct server_counters *counters, ssize_t sent)
+{
+    if (server->trace)
+        server_trace_sent(server->trace, 1, sent >= 0);
     if (sent < 0) {
         counters->send_errors++;
         return;
@@ -67,11 +88,18 @@ static inline void datagram_settled(const struct server *server,
 
 /*
  * datagram_reply and sendto, for buffers of DATAGRAM_BYTES_MAX. Never waits: a
- * full send buffer is an error of sending, counted, and the client's loss.
+ * full send buffer is an error of sending, counted, and the client's loss. The
+ * datagram arrived just now.
  */
 void datagram_answer(const struct server *server, int fd, uint8_t *data,
                      size_t length, const struct sockaddr_storage *source,
                      socklen_t source_length, struct server_counters *counters);
+
+/* The same for one that datagram_arrived has been told of. */
+void datagram_answer_later(const struct server *server, int fd, uint8_t *data,
+                           size_t length, const struct sockaddr_storage *source,
+                           socklen_t source_length,
+                           struct server_counters *counters);
 
 /* True for what recvfrom gives on a socket that a stop shut down. An empty
  * datagram of a Unix client without a name looks the same before. */

@@ -61,17 +61,18 @@ static bool extend(struct run *run, const struct msghdr *to, uint8_t *reply,
 
 /* A block that was not taken whole: it may be an address without offload, or
  * segments that the prefix made larger than the path's MTU. */
-static void send_singly(int fd, const struct run *run,
-                        struct server_counters *counters)
+static void send_singly(const struct server *server, int fd,
+                        const struct run *run, struct server_counters *counters)
 {
     size_t offset = 0;
     for (unsigned i = 0; i < run->count; i++) {
         size_t part = run->bytes - offset;
         if (part > run->segment_bytes)
             part = run->segment_bytes;
-        datagram_sent(counters, sendto(fd, run->data + offset, part,
-                                       MSG_DONTWAIT | MSG_NOSIGNAL,
-                                       run->to.msg_name, run->to.msg_namelen));
+        datagram_sent(server, counters,
+                      sendto(fd, run->data + offset, part,
+                             MSG_DONTWAIT | MSG_NOSIGNAL, run->to.msg_name,
+                             run->to.msg_namelen));
         offset += part;
     }
 }
@@ -89,14 +90,26 @@ static void put_size(struct msghdr *message, union segments_control *control,
     memcpy(CMSG_DATA(c), &size, sizeof size);
 }
 
+/* The kernel took the whole run. */
+static void count_run(const struct server *server, const struct run *run,
+                      struct server_counters *counters)
+{
+    counters->writes += run->count;
+    counters->bytes_out += run->bytes;
+    if (server->trace)
+        server_trace_sent(server->trace, run->count, true);
+}
+
 void runs_send(struct runs *runs, int fd, struct server_counters *counters)
 {
+    const struct server *server = runs->server;
     const struct run *run = runs->all;
     const unsigned count = runs->count;
     struct mmsghdr messages[RUNS_MAX];
     struct iovec at[RUNS_MAX];
     union segments_control controls[RUNS_MAX];
     for (unsigned i = 0; i < count; i++) {
+        datagram_sending(server, run[i].count);
         at[i] = (struct iovec){run[i].data, run[i].bytes};
         messages[i].msg_hdr = (struct msghdr){
             .msg_name = run[i].to.msg_name,
@@ -112,12 +125,10 @@ void runs_send(struct runs *runs, int fd, struct server_counters *counters)
                          MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
-        for (int i = 0; i < n; i++, done++) {
-            counters->writes += run[done].count;
-            counters->bytes_out += run[done].bytes;
-        }
+        for (int i = 0; i < n; i++)
+            count_run(server, &run[done++], counters);
         if (n < 0)
-            send_singly(fd, &run[done++], counters);
+            send_singly(server, fd, &run[done++], counters);
     }
     runs->count = 0;
 }

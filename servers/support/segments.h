@@ -33,6 +33,7 @@ struct run {
 };
 
 struct runs {
+    const struct server *server;
     unsigned count;
     struct run all[RUNS_MAX];
 };

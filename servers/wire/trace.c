@@ -1,0 +1,186 @@
+#include "servers/wire/trace.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEADER_BYTES 4096u
+#define SPINS_MAX 100000 /* then the holder is taken for dead */
+
+static const char magic[8] = {'s', 'k', 'b', 't', 'r', 'a', 'c', 'e'};
+
+static_assert(sizeof(struct trace_header) == 88, "a layout for others to read");
+static_assert(sizeof(struct trace_flow) == 256, "a layout for others to read");
+static_assert(sizeof(struct trace_record) == 40, "a layout for others to read");
+
+static int map(struct trace *trace, int protection)
+{
+    void *memory = mmap(NULL, trace->bytes, protection,
+                        MAP_SHARED | MAP_POPULATE, trace->fd, 0);
+    if (memory == MAP_FAILED)
+        return -errno;
+    trace->header = memory;
+    return 0;
+}
+
+static void place(struct trace *trace)
+{
+    uint8_t *begin = (uint8_t *)trace->header;
+    void *flows = begin + trace->header->flows_offset;
+    void *records = begin + trace->header->records_offset;
+    trace->flows = flows;
+    trace->records = records;
+}
+
+/* 0 when there is nothing at path that anybody would miss, or -errno. */
+static int clear_way(const char *path)
+{
+    char found[sizeof magic];
+    struct stat status;
+    int r = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : errno == ELOOP ? -EEXIST : -errno;
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
+        read(fd, found, sizeof found) != (ssize_t)sizeof found ||
+        memcmp(found, magic, sizeof magic) != 0)
+        r = -EEXIST;
+    else if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+    else if (unlink(path) < 0)
+        r = -errno;
+    close(fd);
+    return r;
+}
+
+static int allocate(struct trace *trace)
+{
+    /* All of it now: a file system that fills up later is a SIGBUS. */
+    int error = posix_fallocate(trace->fd, 0, (off_t)trace->bytes);
+    if (error != 0)
+        return -error;
+    return flock(trace->fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
+int trace_create(struct trace *trace, const char *path,
+                 uint64_t records_capacity)
+{
+    const uint64_t records_offset =
+        HEADER_BYTES + TRACE_FLOWS * sizeof(struct trace_flow);
+    struct trace made = TRACE_NONE;
+    int r = clear_way(path);
+    if (r < 0)
+        return r;
+    made.fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (made.fd < 0)
+        return -errno;
+    made.bytes =
+        records_offset + records_capacity * sizeof(struct trace_record);
+    r = allocate(&made);
+    if (r == 0)
+        r = map(&made, PROT_READ | PROT_WRITE);
+    if (r < 0) {
+        unlink(path);
+        trace_close(&made);
+        return r;
+    }
+    made.header->version = TRACE_VERSION;
+    made.header->flows_capacity = TRACE_FLOWS;
+    made.header->records_capacity = records_capacity;
+    made.header->flows_offset = HEADER_BYTES;
+    made.header->records_offset = records_offset;
+    atomic_init(&made.header->nonce, TRACE_UNCLAIMED);
+    memcpy(made.header->magic, magic, sizeof magic);
+    place(&made);
+    *trace = made;
+    return 0;
+}
+
+/* Whether everything that the header speaks of is in the file. */
+static bool is_whole(const struct trace *trace)
+{
+    const struct trace_header *h = trace->header;
+    return memcmp(h->magic, magic, sizeof magic) == 0 &&
+           h->version == TRACE_VERSION && h->flows_offset == HEADER_BYTES &&
+           h->records_offset == HEADER_BYTES + (uint64_t)h->flows_capacity *
+                                                   sizeof(struct trace_flow) &&
+           h->records_capacity <= TRACE_RECORDS_MAX &&
+           h->records_offset +
+                   h->records_capacity * sizeof(struct trace_record) <=
+               trace->bytes;
+}
+
+int trace_open(struct trace *trace, const char *path)
+{
+    struct trace found = TRACE_NONE;
+    struct stat status;
+    int r = 0;
+    found.fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (found.fd < 0)
+        return -errno;
+    if (fstat(found.fd, &status) < 0)
+        r = -errno;
+    else if (!S_ISREG(status.st_mode) || status.st_size < (off_t)HEADER_BYTES)
+        r = -EPROTO;
+    found.bytes = (size_t)status.st_size;
+    if (r == 0)
+        r = map(&found, PROT_READ | PROT_WRITE);
+    if (r == 0 && !is_whole(&found))
+        r = -EPROTO;
+    if (r < 0) {
+        trace_close(&found);
+        return r;
+    }
+    place(&found);
+    *trace = found;
+    return 0;
+}
+
+void trace_close(struct trace *trace)
+{
+    if (trace->header)
+        munmap(trace->header, trace->bytes);
+    if (trace->fd >= 0 && trace->bytes > 0)
+        close(trace->fd);
+    *trace = TRACE_NONE;
+}
+
+void trace_claim(struct trace *trace, uint32_t nonce)
+{
+    struct trace_header *header = trace->header;
+    atomic_store(&header->nonce, TRACE_UNCLAIMED);
+    for (uint32_t i = 0; i < header->flows_capacity; i++) {
+        struct trace_flow *flow = &trace->flows[i];
+        const size_t rest = offsetof(struct trace_flow, unique);
+        trace_lock(flow);
+        memset((uint8_t *)flow + rest, 0, sizeof *flow - rest);
+        trace_unlock(flow);
+    }
+    uint64_t used = atomic_load(&header->records_count);
+    if (used > header->records_capacity)
+        used = header->records_capacity;
+    memset(trace->records, 0, used * sizeof *trace->records);
+    atomic_store(&header->records_count, 0);
+    atomic_store(&header->foreign, 0);
+    atomic_store(&header->damaged, 0);
+    atomic_store(&header->unnumbered, 0);
+    atomic_store(&header->beyond, 0);
+    atomic_store(&header->nonce, nonce);
+}
+
+void trace_lock(struct trace_flow *flow)
+{
+    /* A child that was killed within would hold it for ever. */
+    for (int spins = 0;
+         atomic_exchange_explicit(&flow->lock, 1, memory_order_acquire) != 0 &&
+         spins < SPINS_MAX;
+         spins++)
+        sched_yield();
+}
