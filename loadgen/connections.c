@@ -86,7 +86,7 @@ void connection_opened(struct loop *loop, struct flow *flow)
 void connection_start(struct loop *loop, struct flow *flow)
 {
     empty_rings(loop, flow);
-    loop->now_ns = clock_now_ns();
+    loop->now_ns = clock_of(loop);
     flow->connect_begin_ns = loop->now_ns;
     flow->state = FLOW_CONNECTING;
     loop->connecting++;
@@ -95,7 +95,7 @@ void connection_start(struct loop *loop, struct flow *flow)
         connection_break(loop, flow, fault_of_errno(r));
     } else if (r == 1) {
         loop->connecting--;
-        loop->now_ns = clock_now_ns();
+        loop->now_ns = clock_of(loop);
         connection_opened(loop, flow);
     }
 }

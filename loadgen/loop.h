@@ -11,6 +11,7 @@
 
 #include "loadgen/agenda.h"
 #include "loadgen/flow.h"
+#include "loadgen/measure/clock.h"
 #include "loadgen/worker.h"
 
 enum phase {
@@ -26,6 +27,7 @@ struct loop {
     struct tally *tally;
     struct engine *engine;
     enum phase phase;
+    struct clock_view clock;
     uint64_t now_ns;
     uint64_t edge_ns; /* the next moment at which something is due */
     uint64_t scan_ns;
@@ -51,6 +53,12 @@ struct loop {
     struct hist *earlier;    /* response at the last interval's end */
     struct interval counted; /* totals at the last interval's end */
 };
+
+/* Every time in the loop is this clock's. */
+static inline uint64_t clock_of(struct loop *loop)
+{
+    return clock_view_ns(&loop->clock);
+}
 
 #define FAILURES_MAX 3 /* of a flow in a row, before it is given up */
 

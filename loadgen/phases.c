@@ -206,7 +206,7 @@ static int turn(struct loop *loop)
     uint64_t began_ns = loop->now_ns;
     int n = ops->wait(loop->engine, patience_of(loop), completions,
                       COMPLETIONS_MAX);
-    loop->now_ns = clock_now_ns();
+    loop->now_ns = clock_of(loop);
     if (!requests_make_all_due(loop) && n == 0 && loop->course->spin &&
         loop->phase == PHASE_WINDOW)
         loop->tally->idle_window_ns += loop->now_ns - began_ns;
@@ -231,7 +231,7 @@ static bool stopped(const struct loop *loop)
 /* Opens every connection; returns when each is open or given up. */
 int phases_connect_all(struct loop *loop)
 {
-    loop->now_ns = clock_now_ns();
+    loop->now_ns = clock_of(loop);
     loop->scan_ns = loop->now_ns;
     int r = 0;
     if (is_greeted(loop)) /* connecting is what will be measured */
@@ -252,7 +252,7 @@ int phases_connect_all(struct loop *loop)
 int phases_load(struct loop *loop)
 {
     struct course *course = loop->course;
-    loop->now_ns = clock_now_ns();
+    loop->now_ns = clock_of(loop);
     loop->window_begin_ns = course->begin_ns + course->warmup_ns;
     loop->window_end_ns = course->requests
                               ? UINT64_MAX
@@ -262,7 +262,7 @@ int phases_load(struct loop *loop)
     on_edge(loop);
     loop->flows_started = loop->flows_count;
     for (uint32_t i = 0; i < loop->flows_count; i++) {
-        loop->now_ns = clock_now_ns();
+        loop->now_ns = clock_of(loop);
         if (loop->flows[i].state == FLOW_OPEN)
             connection_go_on(loop, &loop->flows[i]);
         else if (is_greeted(loop))
@@ -289,6 +289,6 @@ int phases_load(struct loop *loop)
     while (r == 0 && loop->flows_alive > 0 &&
            loop->now_ns < loop->drain_end_ns && !stopped(loop))
         r = turn(loop);
-    loop->tally->drain_end_ns = clock_now_ns();
+    loop->tally->drain_end_ns = clock_of(loop);
     return r;
 }

@@ -143,7 +143,7 @@ static void on_datagram(struct loop *loop, struct flow *flow,
 
 static void on_closed(struct loop *loop, struct flow *flow)
 {
-    loop->now_ns = clock_now_ns();
+    loop->now_ns = clock_of(loop);
     if (is_greeted(loop) && flow->head != flow->tail &&
         flow->reply_offset == loop->course->payload.reply_bytes) {
         flow->reply_offset = 0;
@@ -194,7 +194,7 @@ void replies_handle(struct loop *loop, const struct completion *completion)
         requests_flush(loop, flow);
         break;
     case COMPLETION_RECEIVED:
-        loop->now_ns = clock_now_ns();
+        loop->now_ns = clock_of(loop);
         if (flow->state == FLOW_FINISHED)
             break;
         if (loop->course->stream)

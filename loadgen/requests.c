@@ -185,7 +185,7 @@ bool requests_make_all_due(struct loop *loop)
         due_ns = requests_next_due_ns(loop);
         any = true;
         if (loop->now_ns < due_ns)
-            loop->now_ns = clock_now_ns();
+            loop->now_ns = clock_of(loop);
     }
     return any;
 }

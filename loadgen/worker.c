@@ -29,7 +29,7 @@ static void add_drain(struct loop *loop)
 static void settle(struct loop *loop)
 {
     struct tally *tally = loop->tally;
-    uint64_t now = clock_now_ns();
+    uint64_t now = clock_of(loop);
     for (uint32_t i = 0; i < loop->flows_count; i++) {
         struct flow *flow = &loop->flows[i];
         for (uint32_t k = flow->head; k != flow->tail; k++) {
@@ -98,6 +98,7 @@ static int loop_init(struct loop *loop, struct worker *worker)
     loop->flows = calloc(count, sizeof *loop->flows);
     loop->requests = calloc(ring, sizeof *loop->requests);
     loop->bytes = malloc(ring * message + 1);
+    clock_view_open(&loop->clock);
     loop->earlier = calloc(1, sizeof *loop->earlier);
     if (!course->stream)
         loop->sequences = calloc(count, sizeof *loop->sequences);
