@@ -1,5 +1,7 @@
 /* sockbench run: a scenario from its file to its report. */
 #include "bench/commands.h"
+#include "bench/folder.h"
+#include "bench/interrupt.h"
 #include "bench/keeper.h"
 #include "bench/run_report.h"
 #include "bench/shelf.h"
@@ -11,19 +13,9 @@
 #include "servers/cli/nearest.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <libgen.h>
-#include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-#define NAMES_TRIED 1000 /* folders NAME, NAME-2, NAME-3 ... */
 
 struct run_options {
     const char *output;
@@ -90,7 +82,7 @@ struct work {
     struct run run;
     struct slot *slots;
     size_t slot_count;
-    char folder[PATH_MAX];
+    struct folder folder;
     int interrupt_fd;
     int interrupted_by; /* signal, or 0 */
     bool progress;      /* stderr is a terminal */
@@ -214,119 +206,13 @@ static int print_plan(const struct work *work)
     return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_PASS : EXIT_FAILED;
 }
 
-/* mkdir -p. 0 or -errno. */
-static int make_folders(const char *path)
-{
-    char part[PATH_MAX];
-    snprintf(part, sizeof part, "%s", path);
-    for (char *at = part + 1; *at; at++) {
-        if (*at != '/')
-            continue;
-        *at = '\0';
-        if (mkdir(part, 0777) < 0 && errno != EEXIST)
-            return -errno;
-        *at = '/';
-    }
-    return mkdir(part, 0777) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-/* A new folder under results/runs, named by scenario and time. 0 or -errno. */
-static int make_new_folder(struct work *work)
-{
-    char stamp[32];
-    time_t now = time(NULL);
-    struct tm parts;
-    gmtime_r(&now, &parts);
-    strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &parts);
-    int r = make_folders("results/runs");
-    for (int i = 1; r == 0 && i <= NAMES_TRIED; i++) {
-        char suffix[16] = "";
-        if (i > 1)
-            snprintf(suffix, sizeof suffix, "-%d", i);
-        int n =
-            snprintf(work->folder, sizeof work->folder, "results/runs/%s-%s%s",
-                     work->scenario.name, stamp, suffix);
-        if (n >= (int)sizeof work->folder)
-            return -ENAMETOOLONG;
-        if (mkdir(work->folder, 0777) == 0)
-            return 0;
-        if (errno != EEXIST)
-            r = -errno;
-    }
-    return r < 0 ? r : -EEXIST;
-}
-
-static void scratch_path(const struct work *work,
-                         char ret_path[static PATH_MAX + 32])
-{
-    snprintf(ret_path, PATH_MAX + 32, "%s/.load-report.json", work->folder);
-}
-
-/* Makes a file there and removes it: better to fail now than after the first
- * trial. 0 or -errno. */
-static int try_folder(const struct work *work)
-{
-    char scratch[PATH_MAX + 32];
-    scratch_path(work, scratch);
-    int fd = open(scratch, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return -errno;
-    close(fd);
-    return unlink(scratch) < 0 ? -errno : 0;
-}
-
-static int open_folder(struct work *work)
-{
-    char report[PATH_MAX];
-    const char *wanted = work->options.output;
-    int r;
-    if (!wanted) {
-        r = make_new_folder(work);
-    } else {
-        int n = snprintf(report, sizeof report, "%s/report.json", wanted);
-        if (*wanted == '\0' || n >= (int)sizeof report) {
-            log_line("--output '%s': not the name of a folder", wanted);
-            return EXIT_USAGE;
-        }
-        if (access(report, F_OK) == 0) {
-            log_line("%s is there already, and stays: name another folder",
-                     report);
-            return EXIT_USAGE;
-        }
-        snprintf(work->folder, sizeof work->folder, "%s", wanted);
-        r = make_folders(wanted);
-    }
-    if (r == 0)
-        r = try_folder(work);
-    if (r < 0) {
-        log_line("cannot write into the folder %s: %s",
-                 wanted ? wanted : work->folder, strerror(-r));
-        return wanted ? EXIT_USAGE : EXIT_FAILED;
-    }
-    return EXIT_PASS;
-}
-
-static int catch_signals(struct work *work)
-{
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-    /* A full disk or a closed pipe is told by write(2), not by a death in the
-     * middle of a report. */
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);
-    work->interrupt_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    return work->interrupt_fd < 0 ? -errno : 0;
-}
-
 static bool take_interrupt(struct work *work)
 {
-    struct signalfd_siginfo info;
-    if (read(work->interrupt_fd, &info, sizeof info) != (ssize_t)sizeof info)
+    int number = interrupt_take(work->interrupt_fd);
+    if (number == 0)
         return false;
-    work->interrupted_by = (int)info.ssi_signo;
+    work->interrupted_by = number;
+    work->run.reason = interrupt_text(number);
     return true;
 }
 
@@ -352,7 +238,7 @@ static void run_slot(struct work *work, const struct slot *slot)
 {
     char scratch[PATH_MAX + 32];
     struct trial_result result;
-    scratch_path(work, scratch);
+    folder_scratch(&work->folder, scratch);
     const struct trial_plan plan = {
         .scenario = &work->scenario,
         .cell = &work->matrix.cells[slot->cell],
@@ -389,19 +275,6 @@ static void run_trials(struct work *work)
     work->run.complete = !take_interrupt(work);
 }
 
-static int write_file(const struct work *work, const char *name, json_t *json)
-{
-    char path[PATH_MAX + 32];
-    int r = json && !report_failed() ? 0 : -ENOMEM;
-    snprintf(path, sizeof path, "%s/%s", work->folder, name);
-    if (r == 0)
-        r = report_write_file(json, path);
-    if (r < 0)
-        log_line("cannot write %s: %s", path, strerror(-r));
-    json_decref(json);
-    return r;
-}
-
 static int exit_code(const struct work *work)
 {
     bool measured = false;
@@ -422,8 +295,10 @@ static int exit_code(const struct work *work)
 
 static int finish(struct work *work)
 {
-    int r = write_file(work, "report.json", run_report_json(&work->run));
-    int rows_written = write_file(work, "rows.json", run_rows_json(&work->run));
+    int r =
+        folder_write(&work->folder, "report.json", run_report_json(&work->run));
+    int rows_written =
+        folder_write(&work->folder, "rows.json", run_rows_json(&work->run));
     if (work->scenario.title)
         printf("%s\n", work->scenario.title);
     table_print(&work->run, stdout);
@@ -432,7 +307,7 @@ static int finish(struct work *work)
     if (!work->run.complete)
         printf("Interrupted: the report holds what was measured until then.\n");
     if (r == 0)
-        printf("Report: %s/report.json\n", work->folder);
+        printf("Report: %s/report.json\n", work->folder.path);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         log_line("cannot write to stdout: %s", strerror(errno));
         r = r < 0 ? r : -EIO;
@@ -455,12 +330,12 @@ static int run_all(struct work *work, int argc, char **argv)
 {
     int code = check_layout(work);
     if (code == EXIT_PASS)
-        code = open_folder(work);
+        code = folder_open(&work->folder, work->options.output,
+                           work->scenario.name);
     if (code != EXIT_PASS)
         return code;
-    int r = catch_signals(work);
-    if (r == 0)
-        r = keeper_open();
+    work->interrupt_fd = interrupt_open();
+    int r = work->interrupt_fd < 0 ? work->interrupt_fd : keeper_open();
     work->run.scenario = &work->scenario;
     work->run.matrix = &work->matrix;
     work->run.layout = &work->layout;

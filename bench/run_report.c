@@ -27,6 +27,7 @@ int run_init(struct run *run, int argc, char **argv)
     put_new_id(run->identity, "id");
     put_utc_now(run->identity, "created_utc");
     put_null(run->identity, "complete"); /* settled in the end */
+    put_null(run->identity, "reason");
     put_count(run->identity, "seed", run->scenario->seed);
     json_t *words = put_array(run->identity, "argv");
     for (int i = 0; i < argc; i++)
@@ -201,6 +202,7 @@ json_t *run_report_json(const struct run *run)
     put_count(schema, "version", SCHEMA_VERSION);
     put_tool(report, "tool", NULL); /* the bench itself uses no ring */
     put_flag(run->identity, "complete", run->complete);
+    put_text(run->identity, "reason", run->complete ? NULL : run->reason);
     put_json(report, "run", json_incref(run->identity));
     put_scenario(report, run->scenario);
     json_t *layout = put_object(report, "layout");

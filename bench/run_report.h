@@ -32,6 +32,7 @@ struct run {
     json_t *trials;              /* in the order they were run */
     json_t *identity;            /* run{}: id, created_utc, ... */
     bool complete;
+    const char *reason; /* why it is not; static text */
 };
 
 /* 0 or -ENOMEM. argv is kept in the report. */

@@ -125,6 +125,7 @@ class Whole(Case):
         report = self.report()
         self.assertEqual(schema_errors(report), [])
         self.assertTrue(report["run"]["complete"])
+        self.assertIsNone(report["run"]["reason"])
         cells = self.cells()
         self.assertEqual(len(cells), 12)
         for key, cell in cells.items():
@@ -452,6 +453,8 @@ class Ends(Case):
                 self.assertEqual(process.returncode, code, err)
                 report = self.report()
                 self.assertFalse(report["run"]["complete"])
+                self.assertEqual(report["run"]["reason"], "interrupted (%s)" % number.name)
+                self.assertEqual(schema_errors({**report, "cells": []}), [])
                 self.assertEqual([t["status"] for t in report["trials"]], ["ok", "ok", "interrupted"])
                 self.assertEqual(sorted(c["status"] for c in report["cells"]), ["not_run", "not_run", "ok", "ok"])
                 self.assertIn("Interrupted", out)
