@@ -55,7 +55,7 @@ static ssize_t send_whole(const struct block *block, int fd)
     return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-int block_send(struct block *block, int fd)
+int block_send(struct block *block, int fd, uint64_t *refused)
 {
     const struct block taken = *block;
     int r = 0;
@@ -65,8 +65,10 @@ int block_send(struct block *block, int fd)
     /* A segment above the path's MTU, or a device that cannot: one by one. */
     for (unsigned i = 0; i < taken.count; i++) {
         if (send(fd, taken.data + i * taken.segment_bytes, taken.segment_bytes,
-                 MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-            r = -errno;
+                 MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+            continue;
+        r = -errno;
+        ++*refused;
     }
     return r;
 }

@@ -28,8 +28,9 @@ int block_enable(int fd);
 bool block_join(struct block *block, const uint8_t *data, size_t length_bytes);
 
 /* Sends the block and empties it; one by one where it is not taken whole. 0, or
- * -errno of the last datagram that was not taken. Never waits. */
-int block_send(struct block *block, int fd);
+ * -errno of the last datagram that was not taken; *refused grows by the number
+ * of those. Never waits. */
+int block_send(struct block *block, int fd, uint64_t *refused);
 
 /* As recv(2) with MSG_DONTWAIT and MSG_TRUNC; *ret_segment_bytes is the size of
  * the datagrams in the block, but for the last. */

@@ -3,6 +3,23 @@
 
 #include "loadgen/measure/report.h"
 
+/* What the client alone can say; whoever runs both ends fills in the rest. */
+static void put_loss_where(json_t *udp, const struct ledger *ledger)
+{
+    static const char *const unknown[] = {
+        "local_qdisc", "link_forward", "server_buffer", "server", "link_back"};
+    json_t *out = put_object(udp, "loss_where");
+    put_null(out, "by");
+    put_count(out, "sends", ledger->sends);
+    put_count(out, "arrived", ledger->received);
+    put_count(out, "client_send", ledger->refused);
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+        put_null(out, unknown[i]);
+    put_count(out, "client_buffer", ledger->drops);
+    put_null(out, "unknown");
+    put_null(out, "difference");
+}
+
 void put_udp(json_t *report, const struct view *view)
 {
     const struct tally *t = view->total;
@@ -28,4 +45,7 @@ void put_udp(json_t *report, const struct view *view)
     put_count(udp, "ancient", t->udp.ancient);
     put_count(udp, "foreign", t->udp.foreign);
     put_count(udp, "corrupt", t->udp.corrupt);
+    put_count(udp, "client_drops", t->ledger.drops);
+    put_count(udp, "client_after_end", t->ledger.after_end);
+    put_loss_where(udp, &t->ledger);
 }

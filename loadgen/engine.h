@@ -14,6 +14,7 @@
 #ifndef SOCKBENCH_LOADGEN_ENGINE_H
 #define SOCKBENCH_LOADGEN_ENGINE_H
 
+#include "loadgen/ledger.h"
 #include "servers/wire/address.h"
 
 #include <stdbool.h>
@@ -78,6 +79,9 @@ struct engine_ops {
                       const struct completion *completion);
     /* Sends FIN and forgets the connection. Harmless on a closed channel. */
     void (*disconnect)(struct engine *engine, uint32_t channel);
+    /* The channel's socket, which stays the engine's; -1: none. NULL where
+     * there are no sockets. */
+    int (*descriptor)(const struct engine *engine, uint32_t channel);
     void (*close)(struct engine *engine); /* NULL is fine */
 };
 
@@ -86,6 +90,7 @@ struct engine {
     const struct engine_ops *ops;
     struct engine_config config;
     uint32_t *generations; /* one a channel */
+    struct ledger ledger;  /* datagrams */
 };
 
 /* Whether a completion still concerns its channel. */
@@ -98,6 +103,20 @@ static inline bool engine_is_current(const struct engine *engine,
 extern const struct engine_ops engine_epoll;
 extern const struct engine_ops engine_uring;
 extern const struct engine_ops engine_null;
+
+static inline int engine_descriptor(const struct engine *engine,
+                                    uint32_t channel)
+{
+    return engine->ops->descriptor ? engine->ops->descriptor(engine, channel)
+                                   : -1;
+}
+
+/* To be called before a datagram socket is closed: its drops are gone then. */
+static inline void engine_part_with(struct engine *engine, int fd)
+{
+    if (engine->config.target.socket_type == SOCK_DGRAM && fd >= 0)
+        engine->ledger.drops += ledger_socket_drops(fd);
+}
 
 /* A socket as the config asks, not connected yet. fd or -errno. */
 int engine_socket(const struct engine_config *config, int extra_type_flags);

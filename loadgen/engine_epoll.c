@@ -132,7 +132,7 @@ static void send_leaving(struct epoll_engine *self)
     struct channel *at = &self->channels[self->leaving_channel];
     if (self->leaving.bytes == 0)
         return;
-    int r = block_send(&self->leaving, at->fd);
+    int r = block_send(&self->leaving, at->fd, &self->base.ledger.refused);
     self->errors += r < 0 && at->error == 0;
     if (r < 0)
         at->error = r;
@@ -159,6 +159,7 @@ static void epoll_disconnect(struct engine *engine, uint32_t channel)
         send_leaving(self);
     self->errors -= at->error != 0;
     at->error = 0;
+    engine_part_with(engine, at->fd);
     if (at->fd >= 0)
         close(at->fd); /* leaves the epoll set by itself: no duplicates exist */
     at->fd = -1;
@@ -170,11 +171,13 @@ static int epoll_send(struct engine *engine, uint32_t channel, const void *data,
 {
     struct epoll_engine *self = downcast(engine);
     struct channel *at = &self->channels[channel];
+    engine->ledger.sends += !self->stream;
     if (engine->config.offload)
         return collect(self, channel, data, length_bytes);
     ssize_t n = send(at->fd, data, length_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0 && errno == EINTR)
         n = 0;
+    engine->ledger.refused += !self->stream && n < 0;
     if (!self->stream || (n < 0 && errno != EAGAIN))
         return n < 0 ? -errno : 1;
     size_t sent = n > 0 ? (size_t)n : 0;
@@ -210,6 +213,7 @@ static int send_rest(struct channel *at, struct completion *out)
 static void cut(struct epoll_engine *self, struct completion *out)
 {
     struct completion *left = &self->arrived;
+    self->base.ledger.received++;
     *out = *left;
     if (out->length_bytes > self->arrived_segment_bytes)
         out->length_bytes = self->arrived_segment_bytes;
@@ -253,6 +257,8 @@ static int receive(struct epoll_engine *self, struct channel *at, bool hung_up,
         self->arrived = *out;
         self->arrived_segment_bytes = segment_bytes;
         cut(self, out);
+    } else {
+        self->base.ledger.received += !self->stream;
     }
     return 1;
 }
@@ -374,6 +380,11 @@ static void epoll_give_back(struct engine *engine,
     (void)completion;
 }
 
+static int epoll_descriptor(const struct engine *engine, uint32_t channel)
+{
+    return ((const struct epoll_engine *)engine)->channels[channel].fd;
+}
+
 const struct engine_ops engine_epoll = {
     .name = "epoll",
     .open = epoll_open,
@@ -382,5 +393,6 @@ const struct engine_ops engine_epoll = {
     .wait = epoll_engine_wait,
     .give_back = epoll_give_back,
     .disconnect = epoll_disconnect,
+    .descriptor = epoll_descriptor,
     .close = epoll_close,
 };

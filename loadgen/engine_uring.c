@@ -266,6 +266,7 @@ static void uring_disconnect(struct engine *engine, uint32_t channel)
      * another socket under the same number. */
     if (self->ring_open && at->prepared == self->submission)
         submit(self);
+    engine_part_with(engine, at->fd);
     /* The armed receive holds the socket: close() alone would send no FIN. */
     shutdown(at->fd, SHUT_RDWR);
     close(at->fd);
@@ -289,6 +290,7 @@ static int uring_send(struct engine *engine, uint32_t channel, const void *data,
                       size_t length_bytes)
 {
     struct channel *at = &downcast(engine)->channels[channel];
+    engine->ledger.sends += !downcast(engine)->stream;
     at->unsent = data;
     at->unsent_bytes = length_bytes;
     prepare_send(downcast(engine), channel);
@@ -364,6 +366,18 @@ static int on_receive(struct uring_engine *self, struct channel *at,
     return 1;
 }
 
+static void note_datagram(struct uring_engine *self,
+                          const struct io_uring_cqe *cqe)
+{
+    enum kind kind = (enum kind)(cqe->user_data & 0xff);
+    if (self->stream)
+        return;
+    self->base.ledger.refused += kind == KIND_SEND && cqe->res < 0;
+    /* An empty one has a buffer too; the end of a socket has none. */
+    self->base.ledger.received += kind == KIND_RECEIVE && cqe->res >= 0 &&
+                                  (cqe->flags & IORING_CQE_F_BUFFER);
+}
+
 static int handle(struct uring_engine *self, const struct io_uring_cqe *cqe,
                   struct completion *out)
 {
@@ -374,10 +388,12 @@ static int handle(struct uring_engine *self, const struct io_uring_cqe *cqe,
     if (at->fd < 0 || (cqe->user_data >> 8 & GENERATION_MASK) !=
                           (generation & GENERATION_MASK)) {
         /* Of an earlier connection: only its buffer matters. */
+        note_datagram(self, cqe);
         if (cqe->flags & IORING_CQE_F_BUFFER)
             add_buffer(self, cqe->flags >> IORING_CQE_BUFFER_SHIFT);
         return 0;
     }
+    note_datagram(self, cqe);
     switch ((enum kind)(cqe->user_data & 0xff)) {
     case KIND_CONNECT:
         if (cqe->res < 0)
@@ -430,6 +446,11 @@ static void uring_give_back(struct engine *engine,
         add_buffer(downcast(engine), completion->buffer);
 }
 
+static int uring_descriptor(const struct engine *engine, uint32_t channel)
+{
+    return ((const struct uring_engine *)engine)->channels[channel].fd;
+}
+
 const struct engine_ops engine_uring = {
     .name = "uring",
     .open = uring_open,
@@ -438,5 +459,6 @@ const struct engine_ops engine_uring = {
     .wait = uring_wait,
     .give_back = uring_give_back,
     .disconnect = uring_disconnect,
+    .descriptor = uring_descriptor,
     .close = uring_close,
 };

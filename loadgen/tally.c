@@ -131,6 +131,7 @@ int tally_add(struct tally *into, const struct tally *from)
     into->udp.ancient += from->udp.ancient;
     into->udp.foreign += from->udp.foreign;
     into->udp.corrupt += from->udp.corrupt;
+    ledger_add(&into->ledger, &from->ledger);
     return intervals_add(into, from);
 }
 

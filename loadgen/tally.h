@@ -6,6 +6,7 @@
 #ifndef SOCKBENCH_LOADGEN_TALLY_H
 #define SOCKBENCH_LOADGEN_TALLY_H
 
+#include "loadgen/ledger.h"
 #include "loadgen/measure/hist.h"
 #include "loadgen/payload.h"
 
@@ -85,6 +86,8 @@ struct tally {
         uint64_t sent, unique, late, duplicate, reordered, ancient;
         uint64_t foreign, corrupt;
     } udp;
+
+    struct ledger ledger; /* every copy of every datagram, in any phase */
 
     struct interval *intervals;
     uint64_t intervals_count;

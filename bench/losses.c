@@ -1,0 +1,165 @@
+#include "bench/losses.h"
+
+const char *losses_by_name(enum losses_by by)
+{
+    static const char *const names[] = {"counters", "sockets", "sequence"};
+    return names[by];
+}
+
+static struct losses_count of(int64_t count)
+{
+    return (struct losses_count){true, count};
+}
+
+static int64_t less(uint64_t a, uint64_t b)
+{
+    return (int64_t)(a - b);
+}
+
+/* The sum of what is known. */
+static int64_t sum(const struct losses *l)
+{
+    const struct losses_count *const causes[] = {
+        &l->client_send, &l->local_qdisc, &l->link_forward,  &l->server_buffer,
+        &l->server,      &l->link_back,   &l->client_buffer, &l->unknown};
+    int64_t total = 0;
+    for (int i = 0; i < 8; i++)
+        total += causes[i]->known ? causes[i]->count : 0;
+    return total;
+}
+
+/* Sends that the kernel reported as done and dropped at the device all the
+ * same. A send that fails for want of room is counted as SndbufErrors too. */
+static int64_t dropped_at_device(const struct losses_facts *facts)
+{
+    const struct counters *kernel = &facts->kernel;
+    int64_t silent = less(kernel->sndbuf_errors, facts->client.refused);
+    if (facts->server.counted)
+        silent = less(facts->client.sends - facts->client.refused +
+                          facts->server.replied,
+                      kernel->out);
+    if (kernel->sndbuf_errors == 0 || silent < 0)
+        silent = 0;
+    return silent + (int64_t)kernel->lo_dropped;
+}
+
+/* A datagram that is neither taken nor dropped by the end is in the queue of a
+ * socket that was closed. */
+static int64_t never_read(const struct losses_facts *facts)
+{
+    const struct counters *k = &facts->kernel;
+    int64_t left =
+        less(k->out, k->in + k->in_errors + k->no_ports + k->lo_dropped);
+    return facts->server.left_unread && left > 0 ? left : 0;
+}
+
+/* The kernel of a private namespace counts single datagrams. */
+static void by_counters(const struct losses_facts *facts, struct losses *l)
+{
+    const struct counters *kernel = &facts->kernel;
+    uint64_t taken = facts->client.sends - facts->client.refused;
+    int64_t device = dropped_at_device(facts);
+    uint64_t received = facts->server.received;
+    uint64_t replied = facts->server.replied;
+    uint64_t drops = facts->server.drops;
+    if (!facts->server.counted) {
+        received = kernel->in - facts->client.received;
+        replied = (uint64_t)(less(kernel->out, taken) + device -
+                             (int64_t)kernel->lo_dropped);
+        drops =
+            kernel->in_errors - facts->client.drops - facts->client.after_end;
+    }
+    l->by = LOSSES_BY_COUNTERS;
+    l->local_qdisc = of(device);
+    l->server_buffer = of((int64_t)drops);
+    l->server = of(never_read(facts));
+    if (facts->replies)
+        l->server.count +=
+            less(received, replied) +
+            (int64_t)(facts->client.after_end + kernel->no_ports);
+    else
+        l->arrived = received;
+    l->client_buffer = of((int64_t)facts->client.drops);
+    l->unknown = of(0);
+    l->difference = of(less(l->sends, l->arrived) - sum(l));
+}
+
+/* What is missing between the two counts of one way, and what dropped there:
+ * one possible cause takes it all, none contradicts, several are unknown. */
+static int64_t one_cause(int64_t missing, bool possible, bool others,
+                         struct losses *l)
+{
+    if (missing <= 0 || !possible || others) {
+        if (possible || others)
+            l->unknown.count += missing;
+        return 0;
+    }
+    return missing;
+}
+
+static void by_sequence(const struct losses_facts *facts, struct losses *l)
+{
+    const struct counters *kernel = &facts->kernel;
+    uint64_t taken = facts->client.sends - facts->client.refused;
+    int64_t forward = less(taken, facts->server.received);
+    int64_t back = less(facts->server.replied, facts->client.received);
+    uint64_t late = facts->client.after_end;
+    bool device = !facts->is_private || kernel->lo_dropped > 0 ||
+                  kernel->sndbuf_errors > 0;
+    if (facts->is_private)
+        late += kernel->no_ports;
+    l->by = LOSSES_BY_SEQUENCE;
+    l->unknown = of(0);
+    l->server_buffer = of(one_cause(forward, facts->server.drops > 0,
+                                    device || facts->server.left_unread, l));
+    l->server = of(0);
+    l->client_buffer = of(0);
+    if (facts->replies) {
+        l->client_buffer.count =
+            one_cause(back, facts->client.drops > 0, device || late > 0, l);
+        l->server.count = less(facts->server.received, facts->server.replied);
+        if (late > 0 && facts->client.drops == 0 && !device) {
+            l->server.count += back;
+            l->unknown.count -= back;
+        }
+    } else {
+        l->arrived = facts->server.received;
+    }
+    if (facts->is_private) {
+        l->local_qdisc = device ? (struct losses_count){0} : of(0);
+        l->difference = of(less(l->sends, l->arrived) - sum(l));
+    }
+}
+
+/* Strangers use the same kernel: its sums say nothing. */
+static void by_sockets(const struct losses_facts *facts, struct losses *l)
+{
+    l->by = LOSSES_BY_SOCKETS;
+    if (facts->server.drops_known)
+        l->server_buffer = of((int64_t)facts->server.drops);
+    if (facts->server.counted && facts->replies)
+        l->server = of(less(facts->server.received, facts->server.replied) +
+                       (int64_t)facts->client.after_end);
+    if (facts->server.counted && !facts->replies) {
+        l->server = of(0);
+        l->arrived = facts->server.received;
+    }
+    l->client_buffer = of((int64_t)facts->client.drops);
+    l->unknown = of(less(l->sends, l->arrived) - sum(l));
+}
+
+void losses_of(const struct losses_facts *facts, struct losses *ret_losses)
+{
+    struct losses l = {.sends = facts->client.sends,
+                       .arrived = facts->client.received};
+    l.client_send = of((int64_t)facts->client.refused);
+    l.link_forward = of(0);
+    l.link_back = of(0);
+    if (facts->blocks && facts->server.counted)
+        by_sequence(facts, &l);
+    else if (facts->is_private && !facts->blocks)
+        by_counters(facts, &l);
+    else
+        by_sockets(facts, &l);
+    *ret_losses = l;
+}
