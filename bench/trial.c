@@ -146,7 +146,8 @@ static void generator_argv(const struct trial *trial, struct argv *argv)
     argv_add(argv, trial->address);
     argv_add_option(argv, "service", plan->cell->server->service);
     argv_add_option(argv, "seed", seed);
-    argv_add_option(argv, "cpus", plan->layout->generator_cpus);
+    if (*plan->layout->generator_cpus)
+        argv_add_option(argv, "cpus", plan->layout->generator_cpus);
     argv_add_option(argv, "output", plan->report_path);
     argv_add(argv, "--quiet");
     add_settings(argv, plan->load_table, &plan->cell->load->options);
@@ -268,9 +269,10 @@ static int start_server(struct trial *trial)
 
 static int start_generator(struct trial *trial)
 {
+    const char *list = trial->plan->layout->generator_cpus;
     struct argv argv = {0};
     cpu_set_t cpus;
-    int r = cpuset_parse(trial->plan->layout->generator_cpus, &cpus);
+    int r = *list ? cpuset_parse(list, &cpus) : 0;
     generator_argv(trial, &argv);
     unlink(trial->plan->report_path);
     if (argv.failed)
@@ -278,14 +280,20 @@ static int start_generator(struct trial *trial)
     /* --cpus pins the threads that make load; this keeps the others away from
      * the server too. */
     if (r == 0)
-        r = process_start(
-            &trial->generator,
-            &(struct process_plan){.argv = argv.words, .cpus = &cpus});
+        r = process_start(&trial->generator,
+                          &(struct process_plan){.argv = argv.words,
+                                                 .cpus = *list ? &cpus : NULL});
     if (r < 0)
         end(trial, TRIAL_FAILED, "cannot start %s: %s",
             trial->plan->programs->load, strerror(-r));
     argv_done(&argv);
     return r < 0 ? -1 : 0;
+}
+
+/* A server that ran before is none of ours: nobody waits for it or stops it. */
+static bool is_ours(const struct trial *trial)
+{
+    return !trial->plan->address;
 }
 
 static size_t server_tree(const struct trial *trial, pid_t *tree)
@@ -298,7 +306,7 @@ static void sample_memory(struct trial *trial)
 {
     pid_t tree[USAGE_TREE_MAX];
     uint64_t bytes;
-    if (trial->server.ended)
+    if (!is_ours(trial) || trial->server.ended)
         return;
     size_t count = server_tree(trial, tree);
     if (usage_pss(tree, count, &bytes) == 0 && bytes > trial->pss_bytes)
@@ -316,13 +324,14 @@ static void read_usage(const struct trial *trial, struct usage *ret_usage)
 /* Lets the generator work until it ends. */
 static int await_generator(struct trial *trial)
 {
-    struct process *const waited[] = {&trial->server, &trial->generator};
+    struct process *const waited[] = {&trial->generator, &trial->server};
     uint64_t now = clock_now_ns();
     uint64_t expected = trial->plan->cell->expected_ns;
     uint64_t deadline = now + (expected ? expected + LATE_NS : COUNTED_NS);
     uint64_t sample_at = now + SAMPLE_NS;
     while (!trial->generator.ended) {
-        int r = process_wait(waited, 2, trial->plan->interrupt_fd, sample_at);
+        int r = process_wait(waited, is_ours(trial) ? 2 : 1,
+                             trial->plan->interrupt_fd, sample_at);
         if (r == -EINTR)
             return end(trial, TRIAL_INTERRUPTED, "interrupted");
         if (r < 0 && r != -ETIMEDOUT)
@@ -378,7 +387,8 @@ static void judge_generator(struct trial *trial)
     struct process *const waited[] = {&trial->server};
     bool good = process_exited(&trial->generator, 0);
     uint64_t until = clock_now_ns() + (good ? 0 : FALL_NS);
-    while (!trial->server.ended && process_wait(waited, 1, -1, until) == 0)
+    while (is_ours(trial) && !trial->server.ended &&
+           process_wait(waited, 1, -1, until) == 0)
         continue;
     if (trial->server.ended) {
         end(trial, TRIAL_FAILED, "the server ended under load: %s",
@@ -471,7 +481,7 @@ static void describe_server(struct trial *trial)
     const struct scenario_server *row = trial->plan->cell->server;
     const struct rusage *used = &trial->server.usage;
     const char *workers = workers_of(trial);
-    if (!trial->result->report)
+    if (!trial->result->report || !is_ours(trial))
         return;
     json_t *server = put_object(trial->result->report, "server");
     put_text(server, "model", row->model);
@@ -503,13 +513,16 @@ void trial_run(const struct trial_plan *plan, struct trial_result *ret_result)
     process_init(&trial.server);
     process_init(&trial.generator);
     trial.ready = json_object();
-    if (start_server(&trial) < 0)
+    if (plan->address)
+        snprintf(trial.address, sizeof trial.address, "%s", plan->address);
+    else if (start_server(&trial) < 0)
         goto out;
-    read_usage(&trial, &trial.before);
+    if (is_ours(&trial))
+        read_usage(&trial, &trial.before);
     sample_memory(&trial);
     if (start_generator(&trial) < 0 || await_generator(&trial) < 0)
         goto out;
-    if (!trial.server.ended)
+    if (is_ours(&trial) && !trial.server.ended)
         read_usage(&trial, &trial.after);
     sample_memory(&trial);
     take_report(&trial);

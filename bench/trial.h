@@ -1,6 +1,6 @@
 /*
- * One cell once: a fresh server process, the generator against it, what the
- * server used meanwhile, and the end of both.
+ * One cell once: a fresh server process (or one that runs already), the
+ * generator against it, what the server used meanwhile, and the end of both.
  */
 #ifndef SOCKBENCH_BENCH_TRIAL_H
 #define SOCKBENCH_BENCH_TRIAL_H
@@ -23,7 +23,10 @@ enum trial_status {
 struct trial_plan {
     const struct scenario *scenario;
     const struct cell *cell;
-    const struct layout *layout; /* settled */
+    /* Settled. Without CPUs of the generator ("") it stays where it is put. */
+    const struct layout *layout;
+    const char *address; /* of a server that runs already, and is left running;
+                            NULL: the cell's server is started */
     const struct programs *programs;
     const struct option_table *server_table, *load_table;
     uint64_t seed;           /* of the generator */
