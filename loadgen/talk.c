@@ -21,7 +21,7 @@
 #include <string.h>
 
 #define REPLY_MAX 65536
-#define TRIP_MAX (UNITS_TEXT_MAX + 8)
+#define TRIP_MAX 64 /* the round trip, or a remark in its place */
 
 volatile sig_atomic_t talk_interrupted;
 sigset_t talk_waiting_mask;
@@ -249,7 +249,12 @@ static void show(struct talk *talk, const char *data, size_t length,
     used += (int)shown;
     if (decorated)
         defuse(line, (size_t)used);
-    if (decorated && talk->asked_ns != 0 && !talk->overlapped)
+    if (decorated && talk->overdue > 0)
+        used += snprintf(line + used, sizeof line - (size_t)used, "   (%s)",
+                         talk->asked_ns != 0
+                             ? "perhaps to an earlier line: one is overdue"
+                             : "late");
+    else if (decorated && talk->asked_ns != 0 && !talk->overlapped)
         used += snprintf(
             line + used, sizeof line - (size_t)used, "   (%s)",
             units_format_duration(clock_now_ns() - talk->asked_ns, trip));
@@ -308,6 +313,7 @@ static void on_socket(struct talk *talk)
         return;
     }
     show(talk, data, (size_t)n, talk->addressed ? &from : NULL);
+    talk->overdue -= talk->overdue > 0 && talk->asked_ns == 0;
     if (talk->options.listen && !talk->stream)
         talk->peer = from;
     talk->asked_ns = 0;
@@ -339,6 +345,7 @@ static void on_silence(struct talk *talk)
                   "nothing again",
                   time, talk->target_text);
         talk->lost++;
+        talk->overdue++;
         talk->asked_ns = 0;
         talk->remarked = false;
         talk->over = talk->sent_all;

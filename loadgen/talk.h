@@ -45,6 +45,7 @@ struct talk {
     bool over;
     int exit_code;
     unsigned lost;
+    unsigned overdue; /* of these, such as may still be answered */
 };
 
 /* A signal that ends the conversation has come. Such signals are blocked but

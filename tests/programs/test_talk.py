@@ -576,6 +576,27 @@ class Screen(unittest.TestCase):
             screen.type("\x04")
             self.assertEqual(screen.end(), 0)
 
+    def test_an_overdue_reply_is_not_shown_as_the_next_lines(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 0))
+            server.settimeout(LONG_S)
+            with at_terminal("udp://127.0.0.1:%d" % server.getsockname()[1], "--timeout", "300ms") as screen:
+                screen.until("> ")
+                screen.type("one\r")
+                screen.until("no reply within 300 ms")
+                screen.type("two\r")
+                self.assertEqual(server.recv(100), b"one")
+                _, client = server.recvfrom(100)
+                server.sendto(b"ONE", client)
+                screen.until(r"ONE +\(perhaps to an earlier line: one is overdue\)\r\n")
+                server.sendto(b"TWO", client)
+                screen.until(r"TWO +\(late\)\r\n")
+                screen.type("three\r")
+                server.sendto(server.recv(100).upper(), client)
+                screen.until("THREE" + self.TRIP)
+                screen.type("\x04")
+                screen.end()
+
     @unittest.skipUnless(has_libedit(), "built without libedit: no history")
     def test_the_last_line_comes_back_by_arrow(self):
         with serving("epoll", "tcp://127.0.0.1:0") as server, at_terminal(server.address) as screen:
