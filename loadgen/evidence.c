@@ -94,6 +94,19 @@ static double steal_of(const json_t *before, const json_t *after)
     return total > 0 ? steal / total : (double)NAN;
 }
 
+static void put_shared_cpus(json_t *out, const struct placement *placement)
+{
+    if (placement->kind == PLACEMENT_FREE) {
+        put_null(out, "shared_cpus");
+        return;
+    }
+    json_t *list = put_array(out, "shared_cpus");
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &placement->shared))
+            json_array_append_new(list, json_integer((json_int_t)cpu));
+    }
+}
+
 /* What the verdict rests on, and what a reader may want to judge by himself. */
 void put_evidence(json_t *report, const struct view *view)
 {
@@ -109,6 +122,7 @@ void put_evidence(json_t *report, const struct view *view)
     put_real(out, "steal_ratio",
              steal_of(json_object_get(environment, "before"),
                       json_object_get(environment, "after")));
+    put_shared_cpus(out, &view->plan->placement);
 }
 
 /* A thread's CPU without the passes in which it only looked at the clock. */

@@ -26,6 +26,7 @@ struct load_options {
     const char *service;        /* NULL: the transport's default */
     const char *engine;         /* NULL: uring where granted, else epoll */
     const char *cpus;           /* NULL: the caller's affinity */
+    const char *server_cpus;    /* NULL: not known */
     const char *output;
     const char *hlog;
     const char *hgrm;

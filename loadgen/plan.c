@@ -322,6 +322,28 @@ static int choose_cpus(struct plan *plan, struct plan_error *error)
     return 0;
 }
 
+/* To spin on a CPU of the server is to take it away. */
+static int check_pacing(struct plan *plan, struct plan_error *error)
+{
+    cpu_set_t allowed;
+    char text[256];
+    const struct load_options *o = &plan->options;
+    placement_judge(&plan->placement, plan->cpus, (uint32_t)o->threads,
+                    o->server_cpus);
+    if (cpuset_allowed(&allowed) < 0)
+        CPU_ZERO(&allowed);
+    plan->may_spin = !placement_spins_on_server(&plan->placement, &allowed);
+    if (!is_word(o->pacing, "spin") || plan->may_spin)
+        return 0;
+    return fail(error, EXIT_USAGE,
+                "--pacing spin: it would take CPU %s from the server "
+                "(--server-cpus)",
+                cpuset_format(plan->placement.kind == PLACEMENT_FREE
+                                  ? &plan->placement.server
+                                  : &plan->placement.shared,
+                              text, sizeof text));
+}
+
 static void fill_schedule(struct plan *plan)
 {
     const struct load_options *o = &plan->options;
@@ -336,8 +358,8 @@ static void fill_schedule(struct plan *plan)
                  course->connections, o->seed);
     /* Spinning where nobody vouched for a CPU of its own could take the
      * server's. */
-    course->spin = strcmp(o->pacing, "spin") == 0 ||
-                   (strcmp(o->pacing, "auto") == 0 && o->cpus &&
+    course->spin = is_word(o->pacing, "spin") ||
+                   (is_word(o->pacing, "auto") && o->cpus && plan->may_spin &&
                     course->rate_per_s / course->threads > SPIN_ABOVE_PER_S);
 }
 
@@ -375,7 +397,7 @@ int plan_make(struct plan *plan, const struct load_options *options,
     if (check_sizes(plan, error) < 0 || check_rate(plan, error) < 0 ||
         check_descriptors(plan, error) < 0 || check_ports(plan, error) < 0 ||
         choose_offload(plan, error) < 0 || choose_engine(plan, error) < 0 ||
-        choose_cpus(plan, error) < 0)
+        choose_cpus(plan, error) < 0 || check_pacing(plan, error) < 0)
         return -1;
     const struct service *service =
         options->service ? service_find(options->service)

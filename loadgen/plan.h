@@ -6,6 +6,7 @@
 #define SOCKBENCH_LOADGEN_PLAN_H
 
 #include "loadgen/options.h"
+#include "loadgen/placement.h"
 #include "loadgen/worker.h"
 
 struct plan {
@@ -15,6 +16,8 @@ struct plan {
     const char *udp_offload_note; /* why UDP is not sent in blocks, or NULL */
     struct course course;
     int *cpus; /* of each thread, or -1 */
+    struct placement placement;
+    bool may_spin; /* it takes nothing from a server that is known */
 };
 
 struct plan_error {

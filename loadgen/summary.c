@@ -134,6 +134,7 @@ static void put_load(json_t *report, const struct view *view)
     const struct tally *total = view->total;
     json_t *load = put_object(report, "load");
     put_text(load, "model", course->rate_per_s > 0 ? "open" : "closed");
+    put_text(load, "layout", placement_name(&view->plan->placement));
     put_arrival(load, view);
     put_text(load, "engine", course->engine->name);
     put_text(load, "engine_note", view->plan->engine_note);

@@ -178,6 +178,31 @@ static void print_udp(const json_t *report, FILE *out)
               out);
 }
 
+static void print_layout(const json_t *report, FILE *out)
+{
+    const json_t *shared = at(report, "evidence.shared_cpus");
+    const char *layout = text_at(report, "load.layout");
+    fprintf(out, "  layout      %s", layout);
+    if (strcmp(layout, "free") == 0) {
+        bool told = json_is_string(at(report, "config.server_cpus"));
+        fprintf(out, ": %s\n",
+                told ? "the generator is not pinned (--cpus)"
+                     : "the server's CPUs are not known (--server-cpus)");
+        return;
+    }
+    if (json_array_size(shared) == 0) {
+        fprintf(out, ": server on CPU %s, generator on CPU %s\n",
+                text_at(report, "config.server_cpus"),
+                text_at(report, "config.cpus"));
+        return;
+    }
+    fprintf(out, ": server and generator share CPU");
+    for (size_t i = 0; i < json_array_size(shared); i++)
+        fprintf(out, "%s%lld", i > 0 ? ", " : " ",
+                (long long)json_integer_value(json_array_get(shared, i)));
+    fputc('\n', out);
+}
+
 static void print_evidence(const json_t *report, FILE *out)
 {
     char a[UNITS_TEXT_MAX];
@@ -241,6 +266,7 @@ void summary_print(const json_t *report, bool brief, FILE *out)
     print_row(report, "connect", "latency.connect", out);
     print_accounting(report, out);
     print_udp(report, out);
+    print_layout(report, out);
     print_evidence(report, out);
     print_verdict(report, out);
 }

@@ -5,9 +5,11 @@ import os
 import signal
 import socket
 import struct
+import tempfile
 import unittest
 
-from programs import SERVE, run
+from programs import LOAD, SERVE, run
+from reports import read_load_report
 from traffic import connect, datagram, light, models, peer, read_exactly, stream, until
 
 CPUS = sorted(os.sched_getaffinity(0))
@@ -142,6 +144,70 @@ class Words(unittest.TestCase):
             self.refused("Unix sockets cannot share an address", "-m", model, "-l", "unix-dgram:@sockbench-none")
         self.refused("%d workers want a CPU each, and there are 1" % 2, "-m", "epoll-workers", "--workers", "2",
                      "--cpus", CPUS[0])
+
+
+class Layouts(unittest.TestCase):
+    """What the load says of where both sides run: it is told, and does not ask."""
+
+    def load(self, server, *words):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "report.json")
+            result = run(LOAD, server.address, "-n", 200, "-w", "0s", "-o", path, *words)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return read_load_report(path), result.stdout
+
+    def test_the_layout_is_named(self):
+        first, last = CPUS[0], CPUS[-1]
+        cases = [("free", None, "the server's CPUs are not known (--server-cpus)", ("--cpus", first)),
+                 ("free", None, "the generator is not pinned (--cpus)", ("--server-cpus", first)),
+                 ("shared", [first], "server and generator share CPU %d" % first,
+                  ("--cpus", first, "--server-cpus", first))]
+        if first != last:
+            cases += [("split", [], "server on CPU %d, generator on CPU %d" % (first, last),
+                       ("--cpus", last, "--server-cpus", first)),
+                      ("shared", [last], "server and generator share CPU %d" % last,
+                       ("--cpus", last, "--server-cpus", TWO)),
+                      ("sharded", [first, last], "server and generator share CPU %d, %d" % (first, last),
+                       ("--cpus", TWO, "--server-cpus", TWO, "-t", 2))]
+        with stream("epoll") as server:
+            for layout, shared, words, options in cases:
+                with self.subTest(layout=layout, options=options):
+                    report, text = self.load(server, "-c", 4, *options)
+                    self.assertEqual(report["load"]["layout"], layout)
+                    self.assertEqual(report["evidence"]["shared_cpus"], shared)
+                    self.assertIn("layout      %s: %s\n" % (layout, words), text)
+
+    def test_an_open_loop_does_not_spin_on_a_cpu_of_the_server(self):
+        with stream("epoll") as server:
+            options = ["-c", 2, "-r", "10k", "--cpus", CPUS[0]]
+            report, _ = self.load(server, *options, "--server-cpus", CPUS[0])
+            self.assertEqual(report["load"]["arrival"]["pacing"], "block")
+            if len(CPUS) > 1:
+                report, _ = self.load(server, *options, "--server-cpus", CPUS[-1])
+                self.assertEqual(report["load"]["arrival"]["pacing"], "spin")
+            refused = run(LOAD, server.address, *options, "--server-cpus", CPUS[0], "--pacing", "spin")
+            self.assertEqual((refused.returncode, refused.stderr.split(": ", 1)[1]),
+                             (2, "--pacing spin: it would take CPU %d from the server (--server-cpus)\n" % CPUS[0]))
+
+    def test_a_thread_and_a_worker_make_a_pair(self):
+        """The generator's threads open 64 connections each, and each worker serves those of its own CPU alone."""
+        if len(CPUS) < 2:
+            self.skipTest("two CPUs are needed, and one may be used here")
+        for model in models("stream", STEERED["stream"]):
+            for engine in ("uring", "epoll"):
+                with self.subTest(model=model, engine=engine), \
+                        counted(stream, model, "--steer", "cpu", "--cpus", TWO) as (server, counters):
+                    report, _ = self.load(server, "-c", 128, "-t", 2, "--cpus", TWO, "--server-cpus", TWO, "-n", 2000,
+                                          "--engine", engine)
+                    self.assertEqual(report["load"]["layout"], "sharded")
+                self.assertEqual([w["connections"] for w in counters["per_worker"]], [64, 64])
+        for model in models("datagram", STEERED["datagram"]):
+            with self.subTest(model=model), \
+                    counted(datagram, model, "--steer", "cpu", "--cpus", TWO) as (server, counters):
+                report, _ = self.load(server, "-c", 8, "-t", 2, "--cpus", TWO, "--server-cpus", TWO, "-n", 2000)
+            # Both threads send half of them, but for those that the kernel dropped.
+            self.assertEqual(sum(w["reads"] for w in counters["per_worker"]), counters["reads"])
+            self.assertEqual([w["reads"] for w in counters["per_worker"]], [1000, 1000], report["udp"])
 
 
 @unittest.skipIf(len(CPUS) < 2, "two CPUs are needed, and one may be used here")
