@@ -113,14 +113,15 @@ static void invalid_reasons(const struct view *view, json_t *reasons)
 static const char *judge_open_loop(const struct view *view, json_t *reasons)
 {
     const struct tally *t = view->total;
-    double lateness = (double)hist_quantile(&t->lateness, 0.99);
-    double response = (double)hist_quantile(&t->response, 0.5);
+    double lateness = (double)latency_lateness_ns(view);
+    double response = (double)latency_response_p50_ns(view);
     double offered = (double)t->accounting.scheduled;
     if (lateness > LATENESS_LIMIT * response) {
         add_reason(reasons,
-                   "sends were late: p99 %.1f us, more than a tenth of the "
+                   "sends were late: p%.3g %.1f us, more than a tenth of the "
                    "response time's p50 of %.1f us",
-                   lateness / 1e3, response / 1e3);
+                   100 * latency_lateness_quantile(view), lateness / 1e3,
+                   response / 1e3);
         return "generator_bound";
     }
     if ((double)t->accounting.ok < ACHIEVED_LIMIT * offered) {

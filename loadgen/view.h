@@ -1,7 +1,7 @@
 /*
  * What a report is made of, as its rooms see it: `summary` writes the JSON,
- * `datagrams` its udp part, `evidence` what the verdict rests on, `verdict`
- * what follows from it.
+ * `latency` its percentiles, `datagrams` its udp part, `evidence` what the
+ * verdict rests on, `verdict` what follows from it.
  */
 #ifndef SOCKBENCH_LOADGEN_VIEW_H
 #define SOCKBENCH_LOADGEN_VIEW_H
@@ -18,6 +18,16 @@ struct view {
     const struct tally *total;
     double window_s; /* 0: there was none */
 };
+
+void put_latency(json_t *report, const struct view *view);
+
+/* The p99 of the send lateness, or of few samples the highest quantile that ten
+ * of them support; and which quantile that is. */
+uint64_t latency_lateness_ns(const struct view *view);
+double latency_lateness_quantile(const struct view *view);
+
+/* The timeout where the median is a request given up; 0 without samples. */
+uint64_t latency_response_p50_ns(const struct view *view);
 
 void put_udp(json_t *report, const struct view *view);
 

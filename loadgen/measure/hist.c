@@ -93,19 +93,32 @@ double hist_stddev(const struct hist *hist)
 bool hist_quantile_interval(const struct hist *hist, double q,
                             struct hist_quantile *ret)
 {
-    double n = (double)hist->total;
-    if (hist->total == 0 || (q > 0.5 && n * (1 - q) < 10 - 1e-6))
+    return hist_quantile_censored(hist, 0, q, ret);
+}
+
+bool hist_quantile_censored(const struct hist *hist, uint64_t beyond, double q,
+                            struct hist_quantile *ret)
+{
+    uint64_t total = hist->total + beyond;
+    double n = (double)total;
+    if (total == 0 || (q > 0.5 && n * (1 - q) < 10 - 1e-6))
         return false;
+    uint64_t rank = rank_of(q * n, total);
     double spread = 1.959963984540054 * sqrt(n * q * (1 - q));
     double low = floor(n * q - spread);
     double high = ceil(n * q + spread) + 1;
-    struct hist_quantile result = {.q = q,
-                                   .value_ns = hist_quantile(hist, q),
-                                   .has_interval = low >= 1 && high <= n};
-    if (result.has_interval) {
+    bool has_interval = low >= 1 && high <= n;
+    struct hist_quantile result = {
+        .q = q,
+        .censored = rank > hist->total,
+        .has_lo = has_interval && low <= (double)hist->total,
+        .has_hi = has_interval && high <= (double)hist->total};
+    if (!result.censored)
+        result.value_ns = hist_at_rank(hist, rank);
+    if (result.has_lo)
         result.lo_ns = hist_at_rank(hist, (uint64_t)low);
+    if (result.has_hi)
         result.hi_ns = hist_at_rank(hist, (uint64_t)high);
-    }
     *ret = result;
     return true;
 }

@@ -73,8 +73,10 @@ double hist_stddev(const struct hist *hist);
 /* A quantile with its distribution-free 95 % interval. */
 struct hist_quantile {
     double q;
-    uint64_t value_ns;
-    bool has_interval; /* false: too few samples for these bounds */
+    uint64_t value_ns; /* 0 where censored */
+    bool censored;     /* its rank is that of a request without a reply */
+    bool has_lo;       /* false: too few samples, or censored as well */
+    bool has_hi;       /* likewise; the two differ only by censoring */
     uint64_t lo_ns;
     uint64_t hi_ns;
 };
@@ -86,6 +88,15 @@ struct hist_quantile {
  * samples lie above: n (1 - q) < 10 for q > 0.5, or an empty histogram.
  */
 bool hist_quantile_interval(const struct hist *hist, double q,
+                            struct hist_quantile *ret);
+
+/*
+ * The same where `beyond` more requests waited longer than any sample and were
+ * given up: they take the highest ranks. A quantile among them has no value,
+ * but it is given, as censored, for its rank is known; to leave them out would
+ * be to measure only those that did well.
+ */
+bool hist_quantile_censored(const struct hist *hist, uint64_t beyond, double q,
                             struct hist_quantile *ret);
 
 /* The part of a histogram that is not empty: small enough to keep one a second.

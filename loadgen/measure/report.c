@@ -83,7 +83,36 @@ void put_ratio(json_t *object, const char *key, double numerator,
              denominator > 0 ? numerator / denominator : (double)NAN);
 }
 
+static void put_known(json_t *object, const char *key, bool known,
+                      uint64_t value)
+{
+    if (known)
+        put_count(object, key, value);
+    else
+        put_null(object, key);
+}
+
+static json_t *quantile_row(const struct hist_quantile *found,
+                            const struct hist_limits *limits)
+{
+    json_t *row = json_object();
+    put_real(row, "q", found->q);
+    put_known(row, "value_ns", !found->censored, found->value_ns);
+    put_known(row, "above_ns", found->censored, limits->above_ns);
+    put_known(row, "lo_ns", found->has_lo, found->lo_ns);
+    put_known(row, "hi_ns", found->has_hi, found->hi_ns);
+    put_flag(row, "below_lateness",
+             !found->censored && found->value_ns < limits->lateness_ns);
+    return row;
+}
+
 void put_hist(json_t *object, const char *key, const struct hist *hist)
+{
+    put_hist_within(object, key, hist, &(struct hist_limits){0});
+}
+
+void put_hist_within(json_t *object, const char *key, const struct hist *hist,
+                     const struct hist_limits *limits)
 {
     static const double quantiles[] = {0.5, 0.9, 0.95, 0.99, 0.999, 0.9999};
     if (hist->total == 0) {
@@ -92,6 +121,7 @@ void put_hist(json_t *object, const char *key, const struct hist *hist)
     }
     json_t *out = put_object(object, key);
     put_count(out, "count", hist->total);
+    put_count(out, "censored", limits->censored);
     put_count(out, "min_ns", hist->min);
     put_count(out, "max_ns", hist->max);
     put_real(out, "mean_ns", hist_mean(hist));
@@ -102,19 +132,9 @@ void put_hist(json_t *object, const char *key, const struct hist *hist)
     json_t *list = put_array(out, "quantiles");
     for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++) {
         struct hist_quantile found;
-        if (!hist_quantile_interval(hist, quantiles[i], &found))
-            continue;
-        json_t *row = json_object();
-        put_real(row, "q", found.q);
-        put_count(row, "value_ns", found.value_ns);
-        if (found.has_interval) {
-            put_count(row, "lo_ns", found.lo_ns);
-            put_count(row, "hi_ns", found.hi_ns);
-        } else {
-            put_null(row, "lo_ns");
-            put_null(row, "hi_ns");
-        }
-        if (json_array_append_new(list, row) < 0)
+        if (hist_quantile_censored(hist, limits->censored, quantiles[i],
+                                   &found) &&
+            json_array_append_new(list, quantile_row(&found, limits)) < 0)
             failed = true;
     }
 }

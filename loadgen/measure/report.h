@@ -32,9 +32,18 @@ json_t *put_array(json_t *object, const char *key);
 void put_ratio(json_t *object, const char *key, double numerator,
                double denominator);
 
-/* A histogram: {count, min_ns, max_ns, mean_ns, stddev_ns, hdr_v2_base64,
- * quantiles[]}, or null when it is empty. */
+/* What a reader of a histogram's quantiles must know beside the samples. */
+struct hist_limits {
+    uint64_t censored; /* requests given up, which rank above all samples */
+    uint64_t above_ns; /* and of which only this is known: they took longer */
+    uint64_t lateness_ns; /* values below it are marked; 0: none */
+};
+
+/* A histogram: {count, censored, min_ns, max_ns, mean_ns, stddev_ns,
+ * hdr_v2_base64, quantiles[]}, or null when it is empty. */
 void put_hist(json_t *object, const char *key, const struct hist *hist);
+void put_hist_within(json_t *object, const char *key, const struct hist *hist,
+                     const struct hist_limits *limits);
 
 /* tool{version, commit, compiler, flags, liburing}. */
 void put_tool(json_t *object, const char *key, const char *liburing_version);

@@ -103,6 +103,43 @@ Test(hist, no_quantile_is_given_where_fewer_than_ten_samples_lie_above)
     cr_expect(hist_quantile_interval(&hist, 0.99, &q));
 }
 
+Test(hist, requests_given_up_rank_above_every_sample)
+{
+    struct hist_quantile q;
+    for (uint64_t i = 1; i <= 900; i++)
+        hist_record(&hist, i);
+    /* 900 samples and 100 without a reply: rank 900 is the last known. */
+    cr_assert(hist_quantile_censored(&hist, 100, 0.9, &q));
+    cr_expect_not(q.censored);
+    cr_expect_eq(q.value_ns, 900);
+    cr_expect(q.has_lo);
+    cr_expect_not(q.has_hi, "its upper end lies among those given up");
+    cr_assert(hist_quantile_censored(&hist, 101, 0.9, &q));
+    cr_expect(q.censored);
+    cr_expect(q.has_lo, "its lower end does not");
+    cr_assert(hist_quantile_censored(&hist, 100, 0.99, &q));
+    cr_expect(q.censored);
+    cr_expect_not(q.has_lo || q.has_hi);
+    /* They shift what lies below them as well. */
+    cr_assert(hist_quantile_censored(&hist, 100, 0.5, &q));
+    cr_expect_eq(q.value_ns, 500);
+    cr_assert(hist_quantile_interval(&hist, 0.5, &q));
+    cr_expect_eq(q.value_ns, 450);
+}
+
+Test(hist, requests_given_up_count_among_the_ten_that_must_lie_above)
+{
+    struct hist_quantile q;
+    for (uint64_t i = 0; i < 995; i++)
+        hist_record(&hist, 100);
+    cr_expect_not(hist_quantile_censored(&hist, 4, 0.99, &q));
+    cr_assert(hist_quantile_censored(&hist, 5, 0.99, &q));
+    cr_expect_eq(q.value_ns, 100);
+    hist_reset(&hist);
+    cr_assert(hist_quantile_censored(&hist, 7, 0.5, &q));
+    cr_expect(q.censored, "nothing was answered at all");
+}
+
 Test(hist, the_interval_covers_the_true_median_in_95_of_100_draws)
 {
     unsigned covered = 0;
@@ -112,7 +149,7 @@ Test(hist, the_interval_covers_the_true_median_in_95_of_100_draws)
             hist_record(&hist, random_below(draw, i, 2000));
         struct hist_quantile q;
         cr_assert(hist_quantile_interval(&hist, 0.5, &q));
-        cr_assert(q.has_interval);
+        cr_assert(q.has_lo && q.has_hi);
         covered += q.lo_ns <= 1000 && q.hi_ns >= 999;
     }
     cr_expect_geq(covered, 930);

@@ -84,3 +84,38 @@ Test(report, a_full_disk_is_seen_on_a_stream)
     fclose(full);
     json_decref(object);
 }
+
+static const json_t *quantile_of(const json_t *object, double q)
+{
+    const json_t *hist = json_object_get(object, "hist");
+    const json_t *list = json_object_get(hist, "quantiles");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *row = json_array_get(list, i);
+        if (fabs(json_number_value(json_object_get(row, "q")) - q) < 1e-9)
+            return row;
+    }
+    return NULL;
+}
+
+Test(report, a_quantile_among_timeouts_has_a_bound_and_no_value)
+{
+    static struct hist hist;
+    for (uint64_t i = 1; i <= 1000; i++)
+        hist_record(&hist, i);
+    json_t *object = json_object();
+    put_hist_within(object, "hist", &hist,
+                    &(struct hist_limits){
+                        .censored = 50, .above_ns = 5000, .lateness_ns = 600});
+    const json_t *median = quantile_of(object, 0.5);
+    cr_expect_eq(json_integer_value(json_object_get(median, "value_ns")), 525);
+    cr_expect(json_is_null(json_object_get(median, "above_ns")));
+    cr_expect(json_is_true(json_object_get(median, "below_lateness")));
+    const json_t *p90 = quantile_of(object, 0.9);
+    cr_expect(json_is_false(json_object_get(p90, "below_lateness")));
+    const json_t *p99 = quantile_of(object, 0.99);
+    cr_expect(json_is_null(json_object_get(p99, "value_ns")));
+    cr_expect_eq(json_integer_value(json_object_get(p99, "above_ns")), 5000);
+    cr_expect(json_is_false(json_object_get(p99, "below_lateness")));
+    cr_expect_null(quantile_of(object, 0.999), "1,050 are too few for it");
+    json_decref(object);
+}
