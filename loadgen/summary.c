@@ -218,18 +218,6 @@ static void put_throughput(json_t *report, const struct view *view)
         evidence_interval_median(view, 0, evidence_whole_intervals(view), 3));
 }
 
-static void put_latency(json_t *report, const struct view *view)
-{
-    json_t *latency = put_object(report, "latency");
-    put_hist(latency, "response", &view->total->response);
-    /* In a closed loop a request is due when it is sent: they are the same. */
-    bool open = view->course->rate_per_s > 0;
-    put_hist(latency, "service",
-             open ? &view->total->service : &view->total->response);
-    put_hist(latency, "connect", &view->total->connect);
-    put_hist(latency, "send_lateness", &view->total->lateness);
-}
-
 static void put_generator(json_t *report, const struct view *view)
 {
     const struct tally *total = view->total;

@@ -42,9 +42,9 @@ static char *rounded(double value, char text[static UNITS_TEXT_MAX])
     return units_format_count(value > 0 ? (uint64_t)(value + 0.5) : 0, text);
 }
 
-/* The duration at q of a histogram, or "-" where it was not given. */
-static const char *quantile(const json_t *hist, double q,
-                            char text[static UNITS_TEXT_MAX])
+#define QUANTILE_TEXT_MAX (UNITS_TEXT_MAX + 2)
+
+static const json_t *quantile_row(const json_t *hist, double q)
 {
     size_t i;
     const json_t *row;
@@ -52,17 +52,37 @@ static const char *quantile(const json_t *hist, double q,
     {
         double its = json_number_value(json_object_get(row, "q"));
         if (its > q - 1e-9 && its < q + 1e-9)
-            return units_format_duration(count_at(row, "value_ns"), text);
+            return row;
     }
-    return "-";
+    return NULL;
+}
+
+/* The duration at q of a histogram: "-" where it was not given, "> 1 s" where
+ * those that were given up hold its rank, "~5 us" where it is below what the
+ * generator was late by. */
+static const char *quantile(const json_t *hist, double q,
+                            char text[static QUANTILE_TEXT_MAX])
+{
+    char number[UNITS_TEXT_MAX];
+    const json_t *row = quantile_row(hist, q);
+    if (!row)
+        return "-";
+    bool censored = json_is_null(at(row, "value_ns"));
+    const char *mark = censored                                  ? "> "
+                       : json_is_true(at(row, "below_lateness")) ? "~"
+                                                                 : "";
+    units_format_duration(count_at(row, censored ? "above_ns" : "value_ns"),
+                          number);
+    snprintf(text, QUANTILE_TEXT_MAX, "%s%s", mark, number);
+    return text;
 }
 
 static void print_summary(const json_t *report, FILE *out)
 {
     char a[UNITS_TEXT_MAX];
     char b[UNITS_TEXT_MAX];
-    char c[UNITS_TEXT_MAX];
-    char d[UNITS_TEXT_MAX];
+    char c[QUANTILE_TEXT_MAX];
+    char d[QUANTILE_TEXT_MAX];
     const json_t *load = at(report, "load");
     bool datagrams = strcmp(text_at(report, "target.transport"), "stream") != 0;
     uint64_t every = count_at(load, "reconnect_every");
@@ -109,7 +129,7 @@ static void print_row(const json_t *report, const char *name, const char *path,
     const json_t *hist = at(report, path);
     if (!json_is_object(hist))
         return;
-    char text[6][UNITS_TEXT_MAX];
+    char text[6][QUANTILE_TEXT_MAX];
     fprintf(
         out, "  %-11s %10s %10s %10s %10s %10s %10s %12s\n", name,
         units_format_duration(count_at(hist, "min_ns"), text[0]),
@@ -117,6 +137,33 @@ static void print_row(const json_t *report, const char *name, const char *path,
         quantile(hist, 0.99, text[3]), quantile(hist, 0.999, text[4]),
         units_format_duration(count_at(hist, "max_ns"), text[5]),
         units_format_count(count_at(hist, "count"), (char[UNITS_TEXT_MAX]){0}));
+}
+
+/* What the marks among the rows say. */
+static void print_marks(const json_t *report, FILE *out)
+{
+    bool censored = false;
+    bool below = false;
+    const char *name;
+    const json_t *hist;
+    json_object_foreach(at(report, "latency"), name, hist)
+    {
+        size_t i;
+        const json_t *row;
+        json_array_foreach(json_object_get(hist, "quantiles"), i, row)
+        {
+            censored |= json_is_null(at(row, "value_ns"));
+            below |= json_is_true(at(row, "below_lateness"));
+        }
+    }
+    if (censored)
+        fputs("  > so many requests were given up that the percentile is one "
+              "of them\n",
+              out);
+    if (below)
+        fputs("  ~ below the p99 of the lateness: as likely the generator's "
+              "doing\n",
+              out);
 }
 
 static void print_accounting(const json_t *report, FILE *out)
@@ -264,6 +311,7 @@ void summary_print(const json_t *report, bool brief, FILE *out)
         print_row(report, "lateness", "latency.send_lateness", out);
     }
     print_row(report, "connect", "latency.connect", out);
+    print_marks(report, out);
     print_accounting(report, out);
     print_udp(report, out);
     print_layout(report, out);
