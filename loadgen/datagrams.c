@@ -28,21 +28,22 @@ void put_udp(json_t *report, const struct view *view)
         return;
     }
     json_t *udp = put_object(report, "udp");
-    uint64_t sent = t->udp.sent;
+    const struct sequence_sums *sums = &t->udp.sums;
+    uint64_t sent = sums->sent;
     bool numbered = view->course->payload.header_bytes > 0;
     put_text(udp, "loss_known_by", numbered ? "sequence" : "count");
     put_count(udp, "sent", sent);
     put_count(udp, "received",
-              t->udp.unique + t->udp.duplicate + t->udp.ancient +
+              sums->unique + sums->duplicate + sums->ancient +
                   t->udp.foreign + t->udp.corrupt);
-    put_count(udp, "unique", t->udp.unique);
-    uint64_t lost = sent > t->udp.unique ? sent - t->udp.unique : 0;
+    put_count(udp, "unique", sums->unique);
+    uint64_t lost = sent > sums->unique ? sent - sums->unique : 0;
     put_count(udp, "lost", lost);
     put_ratio(udp, "loss_ratio", (double)lost, (double)sent);
-    put_count(udp, "late", t->udp.late);
-    put_count(udp, "duplicate", t->udp.duplicate);
-    put_count(udp, "reordered", t->udp.reordered);
-    put_count(udp, "ancient", t->udp.ancient);
+    put_count(udp, "late", sums->late);
+    put_count(udp, "duplicate", sums->duplicate);
+    put_count(udp, "reordered", sums->reordered);
+    put_count(udp, "ancient", sums->ancient);
     put_count(udp, "foreign", t->udp.foreign);
     put_count(udp, "corrupt", t->udp.corrupt);
     put_count(udp, "client_drops", t->ledger.drops);

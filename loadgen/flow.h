@@ -55,7 +55,8 @@ struct flow {
 
     struct arrival_place place; /* open loop: of its next request */
     uint64_t warmup_made;       /* requests of the warm-up, numbered from 0 */
-    uint64_t window_made;       /* requests of the window, numbered from 0 */
+    uint64_t window_made;       /* requests of the window */
+    uint64_t window_refused;    /* of these: that the kernel did not take */
     uint64_t window_quota;      /* of -n; UINT64_MAX without */
     uint64_t made_on_connection;
     uint64_t answered_on_connection;
@@ -66,5 +67,12 @@ struct flow {
     uint8_t *bytes;            /* ring of `capacity` messages */
     struct sequence *sequence; /* datagrams only */
 };
+
+/* The number of the window's next request: those that the kernel refused at
+ * once have given theirs back. */
+static inline uint64_t flow_window_number(const struct flow *flow)
+{
+    return flow->window_made - flow->window_refused;
+}
 
 #endif

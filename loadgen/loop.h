@@ -49,9 +49,9 @@ struct loop {
     struct flow *flows;
     struct request *requests;
     uint8_t *bytes;
-    struct sequence *sequences;
-    struct hist *earlier;    /* response at the last interval's end */
-    struct interval counted; /* totals at the last interval's end */
+    struct sequences sequences; /* datagrams only */
+    struct hist *earlier;       /* response at the last interval's end */
+    struct interval counted;    /* totals at the last interval's end */
 };
 
 /* Every time in the loop is this clock's. */

@@ -86,20 +86,73 @@ static void on_stream_data(struct loop *loop, struct flow *flow,
     connection_go_on(loop, flow);
 }
 
-/* The request that a datagram answers, or NULL when it waits no more. */
+/*
+ * The request that a datagram answers, as long as its place holds no other one;
+ * it may have ended. Numbers of a flow follow one another as their places in
+ * the ring do: those of the warm-up, then those of the window.
+ */
 static struct request *find_request(struct loop *loop, struct flow *flow,
                                     const struct frame *frame)
 {
-    if (loop->course->payload.header_bytes == 0)
-        return flow->head == flow->tail ? NULL
-                                        : request_of(loop, flow, flow->head);
     bool counted = frame->type == 'D';
-    for (uint32_t i = flow->head; i != flow->tail; i++) {
-        struct request *request = request_of(loop, flow, i);
-        if (request->sequence == frame->sequence && request->counted == counted)
-            return request->state == REQUEST_WAITING ? request : NULL;
-    }
-    return NULL;
+    uint64_t back = flow_window_number(flow) +
+                    (counted ? 0 : flow->warmup_made) - frame->sequence;
+    if (back == 0 || back > loop->capacity)
+        return NULL;
+    struct request *request =
+        request_of(loop, flow, flow->tail - (uint32_t)back);
+    bool same =
+        request->sequence == frame->sequence && request->counted == counted;
+    return same ? request : NULL;
+}
+
+/* Without a number: the oldest one that waits. */
+static struct request *oldest_request(struct loop *loop, struct flow *flow)
+{
+    return flow->head == flow->tail ? NULL : request_of(loop, flow, flow->head);
+}
+
+/* From when a datagram was sent until now. Tiny frames hold no time: what the
+ * flow does not remember is beyond the timeout. */
+static uint64_t delay_of(const struct loop *loop, const struct frame *frame,
+                         const struct request *request)
+{
+    if (loop->course->payload.header_bytes == FRAME_HEADER_BYTES)
+        return (loop->now_ns - loop->course->epoch_ns - frame->time_ns) &
+               FRAME_TIME_MASK;
+    return request ? loop->now_ns - request->sent_ns : SEQUENCE_DELAY_UNKNOWN;
+}
+
+/* A reply with a number. Returns its request while that waits. */
+static struct request *count_numbered(struct loop *loop, struct flow *flow,
+                                      const struct frame *frame)
+{
+    struct request *request = find_request(loop, flow, frame);
+    if (frame->type == 'D' &&
+        sequence_arrived(flow->sequence, &loop->tally->udp.sums,
+                         frame->sequence, delay_of(loop, frame, request),
+                         loop->now_ns))
+        loop->tally->udp.last_arrived_ns = loop->now_ns;
+    return request && request->state == REQUEST_WAITING ? request : NULL;
+}
+
+/* A reply without one: the oldest request's, else one too many. */
+static struct request *count_headerless(struct loop *loop, struct flow *flow)
+{
+    struct sequence_sums *sums = &loop->tally->udp.sums;
+    struct request *request = oldest_request(loop, flow);
+    sums->duplicate += !request;
+    sums->unique += request && request->counted;
+    if (request && request->counted)
+        loop->tally->udp.last_arrived_ns = loop->now_ns;
+    return request;
+}
+
+/* Nobody can have answered what was never asked. */
+static bool was_sent(const struct flow *flow, const struct frame *frame)
+{
+    return frame->sequence <
+           (frame->type == 'D' ? flow_window_number(flow) : flow->warmup_made);
 }
 
 static void on_datagram(struct loop *loop, struct flow *flow,
@@ -110,8 +163,11 @@ static void on_datagram(struct loop *loop, struct flow *flow,
     enum payload_fault fault = payload_check_datagram(
         &loop->course->payload, flow->id, completion->data,
         completion->length_bytes, &frame);
+    bool headerless = loop->course->payload.header_bytes == 0;
     if (fault == PAYLOAD_OK && completion->truncated)
         fault = PAYLOAD_LONG;
+    if (fault == PAYLOAD_OK && !headerless && !was_sent(flow, &frame))
+        fault = PAYLOAD_SEQUENCE;
     if (fault == PAYLOAD_FOREIGN) {
         tally->udp.foreign++;
         return;
@@ -121,19 +177,8 @@ static void on_datagram(struct loop *loop, struct flow *flow,
         tally->udp.corrupt++;
         return;
     }
-    struct request *request = find_request(loop, flow, &frame);
-    bool headerless = loop->course->payload.header_bytes == 0;
-    if (headerless) {
-        /* Without a number: the oldest request, else one too many. */
-        if (!request)
-            tally->udp.duplicate++;
-        else if (request->counted)
-            tally->udp.unique++;
-    } else if (frame.type == 'D') {
-        bool late = !request ||
-                    loop->now_ns - request->due_ns > loop->course->timeout_ns;
-        sequence_received(flow->sequence, frame.sequence, late);
-    }
+    struct request *request = headerless ? count_headerless(loop, flow)
+                                         : count_numbered(loop, flow, &frame);
     if (request) {
         answered(loop, flow, request);
         requests_skip_ended(loop, flow);

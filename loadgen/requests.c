@@ -51,7 +51,7 @@ static struct request *make_request(struct loop *loop, struct flow *flow,
     *request = (struct request){
         .due_ns = due_ns,
         .sent_ns = loop->now_ns,
-        .sequence = counted ? flow->window_made++ : flow->warmup_made++,
+        .sequence = counted ? flow_window_number(flow) : flow->warmup_made,
         .counted = counted,
     };
     if (is_greeted(loop)) { /* the connection itself is the request */
@@ -68,6 +68,8 @@ static struct request *make_request(struct loop *loop, struct flow *flow,
     if (flow->tail - flow->head > loop->tally->longest_queue)
         loop->tally->longest_queue = flow->tail - flow->head;
     flow->made_on_connection++;
+    flow->window_made += counted;
+    flow->warmup_made += !counted;
     if (counted) {
         loop->tally->accounting.scheduled++;
         loop->tally->accounting.sent++;
@@ -120,14 +122,18 @@ static void send_datagram(struct loop *loop, struct flow *flow, uint64_t due_ns)
                                     bytes_of(loop, flow, index),
                                     loop->course->payload.message_bytes);
     if (r >= 0) {
-        loop->tally->udp.sent += request->counted;
+        if (request->counted && loop->tally->udp.first_sent_ns == 0)
+            loop->tally->udp.first_sent_ns = request->sent_ns;
         return;
     }
     enum fault fault = fault_of_errno(r);
     request_fail(loop, request, fault);
     loop->tally->connection_faults[fault]++;
     request_give_up(loop, flow, request);
-    requests_skip_ended(loop, flow);
+    /* It was never sent: place and number go to the next one. */
+    flow->tail--;
+    flow->window_refused += request->counted;
+    flow->warmup_made -= !request->counted;
     connection_rest(loop, flow);
 }
 

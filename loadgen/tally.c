@@ -74,6 +74,19 @@ static void window_add(struct tally *into, const struct tally *from)
         into->drain_end_ns = from->drain_end_ns;
 }
 
+static void datagrams_add(struct tally *into, const struct tally *from)
+{
+    sequence_sums_add(&into->udp.sums, &from->udp.sums);
+    into->udp.foreign += from->udp.foreign;
+    into->udp.corrupt += from->udp.corrupt;
+    if (from->udp.first_sent_ns != 0 &&
+        (into->udp.first_sent_ns == 0 ||
+         from->udp.first_sent_ns < into->udp.first_sent_ns))
+        into->udp.first_sent_ns = from->udp.first_sent_ns;
+    if (from->udp.last_arrived_ns > into->udp.last_arrived_ns)
+        into->udp.last_arrived_ns = from->udp.last_arrived_ns;
+}
+
 static int intervals_add(struct tally *into, const struct tally *from)
 {
     if (from->intervals_count > into->intervals_count) {
@@ -123,14 +136,7 @@ int tally_add(struct tally *into, const struct tally *from)
         into->connection_faults[i] += from->connection_faults[i];
     for (int i = 0; i < PAYLOAD_FAULTS; i++)
         into->content_faults[i] += from->content_faults[i];
-    into->udp.sent += from->udp.sent;
-    into->udp.unique += from->udp.unique;
-    into->udp.late += from->udp.late;
-    into->udp.duplicate += from->udp.duplicate;
-    into->udp.reordered += from->udp.reordered;
-    into->udp.ancient += from->udp.ancient;
-    into->udp.foreign += from->udp.foreign;
-    into->udp.corrupt += from->udp.corrupt;
+    datagrams_add(into, from);
     ledger_add(&into->ledger, &from->ledger);
     return intervals_add(into, from);
 }

@@ -9,6 +9,7 @@
 #include "loadgen/ledger.h"
 #include "loadgen/measure/hist.h"
 #include "loadgen/payload.h"
+#include "loadgen/sequence.h"
 
 #include <stdint.h>
 
@@ -83,8 +84,10 @@ struct tally {
 
     /* Datagrams of the window's requests. */
     struct {
-        uint64_t sent, unique, late, duplicate, reordered, ancient;
-        uint64_t foreign, corrupt;
+        struct sequence_sums sums;
+        uint64_t foreign, corrupt; /* of any phase */
+        uint64_t first_sent_ns;    /* 0: none */
+        uint64_t last_arrived_ns;  /* of the first copies */
     } udp;
 
     struct ledger ledger; /* every copy of every datagram, in any phase */

@@ -97,9 +97,9 @@ static void invalid_reasons(const struct view *view, json_t *reasons)
             add_reason(reasons, "only %llu of %llu connections were made",
                        (unsigned long long)t->flows_connected,
                        (unsigned long long)t->flows_offered);
-    } else if (t->udp.duplicate > 0) {
+    } else if (t->udp.sums.duplicate > 0) {
         add_reason(reasons, "%llu duplicate replies: the server answered twice",
-                   (unsigned long long)t->udp.duplicate);
+                   (unsigned long long)t->udp.sums.duplicate);
     }
     if (a->ok == 0)
         add_reason(reasons, "no request was answered");

@@ -25,6 +25,16 @@ static void add_drain(struct loop *loop)
     hist_slice_done(&rest);
 }
 
+/* Its datagrams become sums. Without a number only the sums are known. */
+static void end_datagrams(struct loop *loop, struct flow *flow)
+{
+    struct sequence_sums *sums = &loop->tally->udp.sums;
+    if (loop->course->payload.header_bytes == 0)
+        sums->sent += flow_window_number(flow);
+    else
+        sequence_end(flow->sequence, sums, flow_window_number(flow));
+}
+
 /* What is still open when all is over. */
 static void settle(struct loop *loop)
 {
@@ -43,13 +53,8 @@ static void settle(struct loop *loop)
         }
         if (flow->connected_once && !flow->served)
             tally->flows_unserved++;
-        if (flow->sequence) {
-            tally->udp.unique += flow->sequence->unique;
-            tally->udp.late += flow->sequence->late;
-            tally->udp.duplicate += flow->sequence->duplicate;
-            tally->udp.reordered += flow->sequence->reordered;
-            tally->udp.ancient += flow->sequence->ancient;
-        }
+        if (flow->sequence)
+            end_datagrams(loop, flow);
     }
 }
 
@@ -100,10 +105,10 @@ static int loop_init(struct loop *loop, struct worker *worker)
     loop->bytes = malloc(ring * message + 1);
     clock_view_open(&loop->clock);
     loop->earlier = calloc(1, sizeof *loop->earlier);
-    if (!course->stream)
-        loop->sequences = calloc(count, sizeof *loop->sequences);
     if (!loop->flows || !loop->requests || !loop->bytes || !loop->earlier ||
-        (!course->stream && !loop->sequences))
+        (!course->stream &&
+         sequences_init(&loop->sequences, count, course->connections,
+                        course->timeout_ns) < 0))
         return -ENOMEM;
     for (uint32_t i = 0; i < count; i++) {
         struct flow *flow = &loop->flows[i];
@@ -111,7 +116,8 @@ static int loop_init(struct loop *loop, struct worker *worker)
         flow->window_quota = quota_of(course, flow->id);
         flow->requests = loop->requests + (size_t)i * capacity;
         flow->bytes = loop->bytes + (size_t)i * capacity * message;
-        flow->sequence = loop->sequences ? &loop->sequences[i] : NULL;
+        if (!course->stream)
+            flow->sequence = &loop->sequences.flows[i];
     }
     int r = is_open_loop(loop) ? plan_agenda(loop) : 0;
     if (r < 0)
@@ -138,7 +144,7 @@ static void loop_done(struct loop *loop)
     free(loop->flows);
     free(loop->requests);
     free(loop->bytes);
-    free(loop->sequences);
+    sequences_done(&loop->sequences);
     free(loop->earlier);
     agenda_done(&loop->agenda);
 }
