@@ -18,12 +18,14 @@ static int ascending(const void *a, const void *b)
 struct spread spread_of(double *values, size_t count)
 {
     if (count == 0)
-        return (struct spread){0, (double)NAN, (double)NAN, (double)NAN};
+        return (struct spread){0, (double)NAN, (double)NAN, (double)NAN,
+                               (double)NAN};
     qsort(values, count, sizeof *values, ascending);
     double middle = values[count / 2];
     if (count % 2 == 0)
         middle = (values[count / 2 - 1] + middle) / 2;
-    return (struct spread){count, middle, values[0], values[count - 1]};
+    return (struct spread){count, middle, values[0], values[count - 1],
+                           (double)NAN};
 }
 
 double json_number_at(const json_t *object, const char *const *keys)
@@ -33,7 +35,8 @@ double json_number_at(const json_t *object, const char *const *keys)
     return json_is_number(object) ? json_number_value(object) : (double)NAN;
 }
 
-double report_quantile_ns(const json_t *report, const char *name, double q)
+static const json_t *quantile_row(const json_t *report, const char *name,
+                                  double q)
 {
     json_t *latency = json_object_get(report, "latency");
     json_t *list = json_object_get(json_object_get(latency, name), "quantiles");
@@ -42,9 +45,45 @@ double report_quantile_ns(const json_t *report, const char *name, double q)
     json_array_foreach(list, i, row)
     {
         if (fabs(json_number_value(json_object_get(row, "q")) - q) < 1e-9)
-            return json_number_at(row, PATH("value_ns"));
+            return row;
     }
-    return (double)NAN;
+    return NULL;
+}
+
+double report_quantile_ns(const json_t *report, const char *name, double q)
+{
+    const json_t *row = quantile_row(report, name, q);
+    bool censored = json_is_number(json_object_get(row, "above_ns"));
+    return censored ? (double)INFINITY : json_number_at(row, PATH("value_ns"));
+}
+
+/* What the quantiles that have no value are known to be above: the least of
+ * all, so that it is true of each. */
+static double above_of(const json_t *reports, double q)
+{
+    double least = (double)NAN;
+    size_t i;
+    json_t *report;
+    json_array_foreach(reports, i, report)
+    {
+        double above = json_number_at(quantile_row(report, "response", q),
+                                      PATH("above_ns"));
+        least = isnan(least) || above < least ? above : least;
+    }
+    return least;
+}
+
+static bool is_below_lateness(const json_t *reports, double q)
+{
+    bool below = false;
+    size_t i;
+    json_t *report;
+    json_array_foreach(reports, i, report)
+    {
+        below |= json_is_true(json_object_get(
+            quantile_row(report, "response", q), "below_lateness"));
+    }
+    return below;
 }
 
 static double lost_ratio_of(const json_t *report)
@@ -153,6 +192,12 @@ void summary_of(const json_t *reports, struct summary *ret_summary)
         .lost_ratio = spread_over(reports, METRIC_LOST),
     };
     count_flows(reports, &summary);
+    if (isinf(summary.response_p50_ns.median))
+        summary.response_p50_ns.above = above_of(reports, 0.5);
+    if (isinf(summary.response_p99_ns.median))
+        summary.response_p99_ns.above = above_of(reports, 0.99);
+    summary.p50_below_lateness = is_below_lateness(reports, 0.5);
+    summary.p99_below_lateness = is_below_lateness(reports, 0.99);
     *ret_summary = summary;
 }
 
@@ -167,6 +212,7 @@ static void put_spread(json_t *object, const char *key,
     put_real(row, "median", spread->median);
     put_real(row, "min", spread->min);
     put_real(row, "max", spread->max);
+    put_real(row, "above", spread->above);
     put_count(row, "n", spread->n);
 }
 

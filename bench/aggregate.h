@@ -15,8 +15,9 @@
 #include <stdint.h>
 
 struct spread {
-    size_t n; /* 0: nothing known, the rest is NAN */
-    double median, min, max;
+    size_t n;                /* 0: nothing known, the rest is NAN */
+    double median, min, max; /* INFINITY: only known to be above something */
+    double above; /* that something where the median is so, else NAN */
 };
 
 /* Sorts values. */
@@ -33,6 +34,9 @@ struct summary {
     struct spread lost_ratio; /* datagrams only */
     uint64_t flows_offered;   /* of one repetition */
     uint64_t flows_served;    /* the least of any repetition */
+    /* In any repetition the percentile was below what its generator was late
+     * by. */
+    bool p50_below_lateness, p99_below_lateness;
 };
 
 /* reports is an array of load reports, all of them measurements. */
@@ -44,7 +48,8 @@ json_t *summary_json(const struct summary *summary);
 /* A number at the end of a path of keys, or NAN. */
 double json_number_at(const json_t *object, const char *const *keys);
 
-/* The quantile q of latency.name in a load report, or NAN. */
+/* The quantile q of latency.name in a load report, or NAN. INFINITY where its
+ * rank is that of a request that was given up. */
 double report_quantile_ns(const json_t *report, const char *name, double q);
 
 #endif

@@ -41,6 +41,21 @@ char *figure_duration(double ns, char text[static FIGURE_MAX])
     return text;
 }
 
+char *figure_percentile(double ns, double above, bool doubtful,
+                        char text[static FIGURE_MAX])
+{
+    char number[FIGURE_MAX];
+    if (isnan(ns) || (isinf(ns) && isnan(above)))
+        return unknown(text);
+    figure_duration(isinf(ns) ? above : ns, number);
+    snprintf(text, FIGURE_MAX, "%s%.28s",
+             isinf(ns)  ? "> "
+             : doubtful ? "~"
+                        : "",
+             number);
+    return text;
+}
+
 char *figure_count(double count, char text[static FIGURE_MAX])
 {
     if (isnan(count))

@@ -285,14 +285,16 @@ static void say_ends(const struct point *point, enum measure measure,
     char worst[FIGURE_MAX];
     char best_name[NAME_TEXT_MAX];
     char worst_name[NAME_TEXT_MAX];
-    if (!rank(point, measure, &ranking) ||
+    if (!rank(point, measure, &ranking) || isinf(ranking.best_value) ||
         ranking.worst_value < worth_saying(point) * ranking.best_value)
         return;
+    const struct summary *last = &point->summaries[ranking.worst];
     fprintf(out, "%s%s %s, %s; %s %s, %s. ", restriction(point, &ranking),
             with_workers(point, &ranking, ranking.best, best_name), least,
             figure_duration(ranking.best_value, best),
             with_workers(point, &ranking, ranking.worst, worst_name), most,
-            figure_duration(ranking.worst_value, worst));
+            figure_percentile(ranking.worst_value, last->response_p99_ns.above,
+                              false, worst));
 }
 
 /* Who did not answer what came due. */

@@ -126,8 +126,11 @@ static void print_numbers(const struct cell_result *result,
         fprintf(out, "  %7s", workers);
     fprintf(out, "  %10s%s %9s %10s %10s  %11s %10s",
             figure_count(s.requests_per_s.median, rate), rate_mark(result),
-            served, figure_duration(s.response_p50_ns.median, p50),
-            figure_duration(s.response_p99_ns.median, p99),
+            served,
+            figure_percentile(s.response_p50_ns.median, s.response_p50_ns.above,
+                              s.p50_below_lateness, p50),
+            figure_percentile(s.response_p99_ns.median, s.response_p99_ns.above,
+                              s.p99_below_lateness, p99),
             figure_duration(s.server_cpu_ns_per_request.median, cpu),
             figure_memory(s.pss_peak_bytes.median, memory));
     if (columns->lost && !isnan(s.lost_ratio.median))
@@ -210,34 +213,51 @@ static void print_block(const struct run *run, size_t head, FILE *out)
     fputc('\n', out);
 }
 
-static bool lacks_p99(const struct cell_result *result)
+/* What the percentiles of a cell need a word on. */
+struct percentile_marks {
+    bool few, censored, below;
+};
+
+static void mark_percentiles(const struct cell_result *result,
+                             struct percentile_marks *marks)
 {
     struct summary s;
     summary_of(result->measured, &s);
-    return s.requests_per_s.n > 0 && isnan(s.response_p99_ns.median);
+    if (s.requests_per_s.n == 0)
+        return;
+    marks->few |= isnan(s.response_p99_ns.median) != 0;
+    marks->censored |= isinf(s.response_p99_ns.median) != 0;
+    marks->below |= s.p50_below_lateness || s.p99_below_lateness;
 }
 
 static void print_legend(const struct run *run, FILE *out)
 {
     bool generator = false;
     bool unstable = false;
-    bool few = false;
+    struct percentile_marks marks = {0};
     for (size_t i = 0; i < run->matrix->count; i++) {
         const char *mark = rate_mark(&run->results[i]);
         generator |= *mark == '*';
         unstable |= *mark == '~';
-        few |= lacks_p99(&run->results[i]);
+        mark_percentiles(&run->results[i], &marks);
     }
     if (generator)
         fprintf(out, "* the generator was the limit, or late with an open "
                      "loop's schedule:\n  the server may be better than this; "
                      "its CPU per request holds\n");
     if (unstable)
-        fprintf(out, "~ the rate was not steady during the measurement\n");
-    if (few)
+        fprintf(out, "~ after a rate: it was not steady during the "
+                     "measurement\n");
+    if (marks.below)
+        fprintf(out, "~ before a percentile: it is below what the generator "
+                     "was late by (p99)\n");
+    if (marks.censored)
+        fprintf(out, "> so many requests were given up after the timeout that "
+                     "the percentile is\n  one of them\n");
+    if (marks.few)
         fprintf(out, "- under p99: not known, fewer than ten samples lie "
                      "beyond it\n");
-    if (generator || unstable || few)
+    if (generator || unstable || marks.below || marks.censored || marks.few)
         fputc('\n', out);
 }
 

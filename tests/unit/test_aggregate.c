@@ -74,6 +74,54 @@ Test(aggregate, the_least_served_counts_wherever_it_stands)
     json_decref(reports);
 }
 
+static json_t *given_up(void)
+{
+    return json_pack("{s:{s:{s:[{s:f,s:n,s:i,s:b}]}}}", "latency", "response",
+                     "quantiles", "q", 0.99, "value_ns", "above_ns", 1000000,
+                     "below_lateness", 0);
+}
+
+Test(aggregate, a_percentile_among_requests_given_up_is_above_all_others)
+{
+    json_t *reports = json_array();
+    struct summary summary;
+    json_array_append_new(reports, report(100, 9000, 64));
+    json_array_append_new(reports, given_up());
+    json_array_append_new(reports, report(100, 7000, 64));
+    summary_of(reports, &summary);
+    cr_expect_eq(summary.response_p99_ns.median, 9000);
+    cr_expect(isinf(summary.response_p99_ns.max));
+    cr_expect(isnan(summary.response_p99_ns.above));
+    json_array_append_new(reports, given_up());
+    summary_of(reports, &summary);
+    cr_expect(isinf(summary.response_p99_ns.median));
+    cr_expect_eq(summary.response_p99_ns.above, 1000000);
+    json_t *json = summary_json(&summary);
+    const json_t *p99 = json_object_get(json, "response_p99_ns");
+    cr_expect(json_is_null(json_object_get(p99, "median")));
+    cr_expect_eq(json_number_value(json_object_get(p99, "min")), 7000);
+    cr_expect_eq(json_number_value(json_object_get(p99, "above")), 1000000);
+    json_decref(json);
+    json_decref(reports);
+}
+
+Test(aggregate, one_doubtful_repetition_makes_a_percentile_doubtful)
+{
+    json_t *reports = json_array();
+    struct summary summary;
+    json_array_append_new(reports, report(100, 9000, 64));
+    summary_of(reports, &summary);
+    cr_expect_not(summary.p50_below_lateness || summary.p99_below_lateness);
+    json_array_append_new(reports, json_pack("{s:{s:{s:[{s:f,s:i,s:n,s:b}]}}}",
+                                             "latency", "response", "quantiles",
+                                             "q", 0.5, "value_ns", 10,
+                                             "above_ns", "below_lateness", 1));
+    summary_of(reports, &summary);
+    cr_expect(summary.p50_below_lateness);
+    cr_expect_not(summary.p99_below_lateness);
+    json_decref(reports);
+}
+
 Test(aggregate, what_is_absent_is_null_in_json)
 {
     struct summary summary;

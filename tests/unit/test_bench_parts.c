@@ -68,6 +68,15 @@ Test(figures, durations_are_rounded_once)
     expect_duration((double)NAN, "-");
 }
 
+Test(figures, a_percentile_says_what_is_wrong_with_it)
+{
+    char text[FIGURE_MAX];
+    cr_expect_str_eq(figure_percentile(4740, NAN, false, text), "4.74 us");
+    cr_expect_str_eq(figure_percentile(4740, NAN, true, text), "~4.74 us");
+    cr_expect_str_eq(figure_percentile(INFINITY, 1e9, false, text), "> 1.00 s");
+    cr_expect_str_eq(figure_percentile(NAN, NAN, true, text), "-");
+}
+
 Test(figures, counts_and_memory)
 {
     char text[FIGURE_MAX];
