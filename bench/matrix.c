@@ -1,6 +1,7 @@
 #include "bench/matrix.h"
 
 #include "loadgen/measure/random.h"
+#include "loadgen/sizes.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -55,6 +56,24 @@ static double rate_of(const struct scenario *scenario,
     return all > 0 ? all : each * (double)cell->connections;
 }
 
+/* Bytes of a request; of drawn sizes the mean. */
+static uint64_t size_of(const struct scenario *scenario,
+                        const struct option_table *table,
+                        const struct cell *cell)
+{
+    const char *text = NULL;
+    struct sizes sizes = {0};
+    value_of(scenario, table, cell, "size", &text, sizeof text);
+    if (text)
+        (void)sizes_parse(text, &sizes); /* checked when it was read */
+    return (uint64_t)(sizes_mean(&sizes) + 0.5);
+}
+
+static bool is_drawn(const char *size)
+{
+    return strchr(size, ':') != NULL;
+}
+
 /* Adds "/name=value", as far as there is room. */
 static void add_swept(char swept[static CELL_SWEPT_MAX], const char *name,
                       const char *value)
@@ -67,7 +86,8 @@ static void make_key(const struct scenario *scenario, struct cell *cell)
 {
     for (size_t i = 0; i < scenario->sweep_count; i++) {
         const char *name = scenario->sweeps[i].name;
-        if (strcmp(name, "connections") == 0 || strcmp(name, "size") == 0)
+        if (strcmp(name, "connections") == 0 ||
+            (strcmp(name, "size") == 0 && !is_drawn(cell->values[i])))
             continue;
         add_swept(cell->swept, name, cell->values[i]);
         if (strcmp(name, "rate") != 0 && strcmp(name, "rate-per-conn") != 0)
@@ -85,7 +105,7 @@ static void fill(const struct scenario *scenario,
                  const struct option_table *table, struct cell *cell)
 {
     cell->connections = number_of(scenario, table, cell, "connections");
-    cell->size_bytes = number_of(scenario, table, cell, "size");
+    cell->size_bytes = size_of(scenario, table, cell);
     cell->rate_per_s = rate_of(scenario, table, cell);
     if (number_of(scenario, table, cell, "requests") == 0) {
         uint64_t window_ns = number_of(scenario, table, cell, "duration");

@@ -9,6 +9,7 @@ static void empty_rings(struct loop *loop, struct flow *flow)
 {
     loop->inflight -= flow->waiting;
     flow->head = flow->unsent = flow->tail = 0;
+    flow->wrapped = 0;
     flow->waiting = 0;
     flow->sending = false;
     flow->reply_offset = 0;
@@ -39,7 +40,7 @@ void connection_fail_waiting(struct loop *loop, struct flow *flow,
                              enum fault fault)
 {
     for (uint32_t i = flow->head; i != flow->tail; i++) {
-        struct request *request = request_of(loop, flow, i);
+        struct request *request = flow_request(flow, i);
         if (request->state == REQUEST_WAITING) {
             request_fail(loop, request, fault);
             request_give_up(loop, flow, request);

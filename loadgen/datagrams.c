@@ -34,8 +34,8 @@ void put_udp(json_t *report, const struct view *view)
     put_text(udp, "loss_known_by", numbered ? "sequence" : "count");
     put_count(udp, "sent", sent);
     put_count(udp, "received",
-              sums->unique + sums->duplicate + sums->ancient +
-                  t->udp.foreign + t->udp.corrupt);
+              sums->unique + sums->duplicate + sums->ancient + t->udp.foreign +
+                  t->udp.corrupt);
     put_count(udp, "unique", sums->unique);
     uint64_t lost = sent > sums->unique ? sent - sums->unique : 0;
     put_count(udp, "lost", lost);

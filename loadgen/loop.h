@@ -44,11 +44,11 @@ struct loop {
     uint32_t connecting;
     uint32_t inflight;    /* requests waiting, over all flows */
     struct agenda agenda; /* open loop: which flow is due next */
-    uint32_t capacity;    /* of a flow's rings: a power of two */
-    uint32_t mask;
+    uint32_t most_queued; /* requests of a flow: a power of two */
     struct flow *flows;
-    struct request *requests;
-    uint8_t *bytes;
+    struct request *requests;   /* the rings that flows begin with */
+    uint8_t *bytes;             /* likewise */
+    struct flow_memory *memory; /* those that they grew into */
     struct sequences sequences; /* datagrams only */
     struct hist *earlier;       /* response at the last interval's end */
     struct interval counted;    /* totals at the last interval's end */
@@ -66,19 +66,6 @@ static inline uint32_t channel_of(const struct loop *loop,
                                   const struct flow *flow)
 {
     return (uint32_t)(flow - loop->flows);
-}
-
-static inline uint8_t *bytes_of(const struct loop *loop,
-                                const struct flow *flow, uint32_t index)
-{
-    return flow->bytes +
-           (size_t)(index & loop->mask) * loop->course->payload.message_bytes;
-}
-
-static inline struct request *
-request_of(const struct loop *loop, const struct flow *flow, uint32_t index)
-{
-    return &flow->requests[index & loop->mask];
 }
 
 static inline bool is_open_loop(const struct loop *loop)
@@ -141,7 +128,7 @@ uint64_t requests_next_due_ns(const struct loop *loop); /* UINT64_MAX: none */
 void request_fail(struct loop *loop, struct request *request, enum fault fault);
 void request_give_up(struct loop *loop, struct flow *flow,
                      struct request *request);
-void requests_skip_ended(struct loop *loop, struct flow *flow);
+void requests_skip_ended(struct flow *flow);
 
 /* --- replies --- */
 

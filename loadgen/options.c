@@ -1,6 +1,7 @@
 #include "loadgen/options.h"
 
 #include "loadgen/arrival.h"
+#include "loadgen/sizes.h"
 
 #include "servers/cli/cpuset.h"
 #include "servers/wire/service.h"
@@ -33,6 +34,12 @@ static const char *check_label(const char *text)
         if (*at == '\0')
             return NULL;
     }
+}
+
+static const char *check_size(const char *text)
+{
+    struct sizes sizes;
+    return sizes_parse(text, &sizes) < 0 ? SIZES_TEXT : NULL;
 }
 
 static const char *check_arrival(const char *text)
@@ -128,13 +135,12 @@ static const struct option_spec rows[] = {
      .max = 1024},
     {.name = "size",
      .letter = 's',
-     .type = OPTION_BYTES,
-     .offset = AT(size_bytes),
-     .argument = "BYTES",
+     .type = OPTION_TEXT,
+     .offset = AT(size),
+     .argument = "SIZE",
      .fallback = "64",
-     .help = "bytes per request",
-     .min = 0,
-     .max = (1 << 24) - 1},
+     .help = "bytes per request: 64, uniform:LEAST,MOST or exp:MEAN",
+     .check = check_size},
     {.name = "warmup",
      .letter = 'w',
      .type = OPTION_DURATION,

@@ -11,7 +11,6 @@ struct load_options {
     uint64_t duration_ns; /* 0: not asked for */
     uint64_t requests;    /* 0: not asked for */
     uint64_t pipeline;
-    uint64_t size_bytes;
     uint64_t warmup_ns;
     uint64_t reconnect_every; /* 0: connections persist */
     uint64_t timeout_ns;
@@ -23,6 +22,7 @@ struct load_options {
     double rate_per_s;          /* 0: closed loop */
     double rate_per_conn_per_s; /* 0: not asked for */
     double connect_rate_per_s;  /* 0: as fast as can be */
+    const char *size;           /* as sizes_parse reads it */
     const char *service;        /* NULL: the transport's default */
     const char *engine;         /* NULL: uring where granted, else epoll */
     const char *cpus;           /* NULL: the caller's affinity */

@@ -16,23 +16,24 @@ const char *const payload_fault_names[PAYLOAD_FAULTS] = {
 #define MAGIC_BYTES 4u
 
 int payload_init(struct payload *payload, const struct service *service,
-                 uint64_t seed, uint32_t nonce, size_t message_bytes,
+                 const struct sizes *sizes, uint64_t seed, uint32_t nonce,
                  bool verify, bool stream)
 {
     struct payload made = {.service = service,
                            .nonce = nonce & FRAME_24_MASK,
-                           .message_bytes = message_bytes,
+                           .sizes = *sizes,
                            .verify = verify,
                            .stream = stream};
+    made.sizes.seed = seed;
     if (service->greeting)
-        made.message_bytes = 0;
+        made.sizes = (struct sizes){.kind = SIZES_FIXED};
     if (service->prefix)
         made.prefix_bytes = strlen(service->prefix);
-    made.header_bytes = frame_header_bytes(made.message_bytes);
-    made.reply_bytes = service->greeting
-                           ? strlen(service->greeting)
-                           : made.message_bytes + made.prefix_bytes;
-    int r = frame_body_init(&made.body, seed, made.nonce, made.message_bytes,
+    made.longest_bytes = made.sizes.most_bytes;
+    made.header_bytes = frame_header_bytes(made.sizes.least_bytes);
+    made.reply_extra_bytes =
+        service->greeting ? strlen(service->greeting) : made.prefix_bytes;
+    int r = frame_body_init(&made.body, seed, made.nonce, made.longest_bytes,
                             stream && service->prefix);
     if (r == 0)
         *payload = made;
@@ -49,10 +50,10 @@ void payload_done(struct payload *payload)
  * alike; on a stream the order names it. Without the magic, the first byte of
  * the body is the letter that tells an upper-casing server.
  */
-static size_t body_offset(const struct payload *payload, uint32_t flow,
-                          uint64_t sequence)
+static size_t body_offset(const struct payload *payload, size_t header_bytes,
+                          uint32_t flow, uint64_t sequence)
 {
-    if (payload->header_bytes > 0)
+    if (header_bytes > 0)
         return frame_body_offset(&payload->body, flow, sequence);
     size_t at =
         frame_body_offset(&payload->body, flow, payload->stream ? sequence : 0);
@@ -60,23 +61,24 @@ static size_t body_offset(const struct payload *payload, uint32_t flow,
 }
 
 void payload_write(const struct payload *payload, char type, uint32_t flow,
-                   uint64_t sequence, uint64_t time_ns, uint8_t *out)
+                   uint64_t sequence, uint64_t time_ns, size_t request_bytes,
+                   uint8_t *out)
 {
     bool is_line = payload->stream && payload->service->prefix;
     struct frame frame = {.type = type,
                           .flags = is_line ? 0 : FRAME_FLAG_BINARY,
-                          .length_bytes = (uint32_t)payload->message_bytes,
+                          .length_bytes = (uint32_t)request_bytes,
                           .flow = flow,
                           .sequence = sequence,
                           .time_ns = time_ns & FRAME_TIME_MASK,
                           .nonce = payload->nonce};
     frame_encode(&frame, out);
-    size_t header = payload->header_bytes;
+    size_t header = frame_header_bytes(request_bytes);
     memcpy(out + header,
-           payload->body.plain + body_offset(payload, flow, sequence),
-           payload->message_bytes - header);
+           payload->body.plain + body_offset(payload, header, flow, sequence),
+           request_bytes - header);
     if (is_line)
-        out[payload->message_bytes - 1] = '\n';
+        out[request_bytes - 1] = '\n';
 }
 
 static const uint8_t *right_body(const struct payload *payload)
@@ -86,10 +88,11 @@ static const uint8_t *right_body(const struct payload *payload)
 }
 
 static bool upper_matches(const struct payload *payload, const uint8_t *request,
-                          uint32_t flow, uint64_t sequence, size_t offset,
+                          size_t request_bytes, uint32_t flow,
+                          uint64_t sequence, size_t offset,
                           const uint8_t *reply, size_t n)
 {
-    size_t header = payload->header_bytes;
+    size_t header = frame_header_bytes(request_bytes);
     for (; offset < header && n > 0 && offset < MAGIC_BYTES;
          offset++, reply++, n--) {
         uint8_t right = request[offset];
@@ -105,15 +108,15 @@ static bool upper_matches(const struct payload *payload, const uint8_t *request,
         reply += part;
         n -= part;
     }
-    return n == 0 ||
-           memcmp(right_body(payload) + body_offset(payload, flow, sequence) +
-                      offset - header,
-                  reply, n) == 0;
+    return n == 0 || memcmp(right_body(payload) +
+                                body_offset(payload, header, flow, sequence) +
+                                offset - header,
+                            reply, n) == 0;
 }
 
 bool payload_matches(const struct payload *payload, const uint8_t *request,
-                     uint32_t flow, uint64_t sequence, size_t offset,
-                     const uint8_t *reply, size_t n)
+                     size_t request_bytes, uint32_t flow, uint64_t sequence,
+                     size_t offset, const uint8_t *reply, size_t n)
 {
     const struct service *service = payload->service;
     const size_t prefix = payload->prefix_bytes;
@@ -131,19 +134,20 @@ bool payload_matches(const struct payload *payload, const uint8_t *request,
     }
     offset -= prefix;
     if (service->transform)
-        return upper_matches(payload, request, flow, sequence, offset, reply,
-                             n);
+        return upper_matches(payload, request, request_bytes, flow, sequence,
+                             offset, reply, n);
     return n == 0 || memcmp(request + offset, reply, n) == 0;
 }
 
 enum payload_fault payload_explain(const struct payload *payload,
-                                   const uint8_t *request, uint32_t flow,
-                                   uint64_t sequence, size_t offset,
-                                   const uint8_t *reply, size_t n)
+                                   const uint8_t *request, size_t request_bytes,
+                                   uint32_t flow, uint64_t sequence,
+                                   size_t offset, const uint8_t *reply,
+                                   size_t n)
 {
     struct frame frame;
     if (offset == 0 && payload->header_bytes > 0) {
-        size_t have = n < payload->message_bytes ? n : payload->message_bytes;
+        size_t have = n < request_bytes ? n : request_bytes;
         enum frame_result r = frame_decode(reply, have, payload->nonce, &frame);
         if (r == FRAME_OK && frame.flow != flow)
             return PAYLOAD_FLOW;
@@ -159,11 +163,12 @@ static enum payload_fault check_headerless(const struct payload *payload,
                                            uint32_t flow, const uint8_t *reply,
                                            size_t length_bytes)
 {
-    const uint8_t *body = right_body(payload) + body_offset(payload, flow, 0);
-    const uint8_t *plain = payload->body.plain + body_offset(payload, flow, 0);
-    if (length_bytes != payload->message_bytes)
-        return length_bytes < payload->message_bytes ? PAYLOAD_SHORT
-                                                     : PAYLOAD_LONG;
+    const size_t right_bytes = payload->longest_bytes; /* all are alike */
+    const size_t at = body_offset(payload, 0, flow, 0);
+    const uint8_t *body = right_body(payload) + at;
+    const uint8_t *plain = payload->body.plain + at;
+    if (length_bytes != right_bytes)
+        return length_bytes < right_bytes ? PAYLOAD_SHORT : PAYLOAD_LONG;
     if (!payload->verify || memcmp(body, reply, length_bytes) == 0)
         return PAYLOAD_OK;
     return memcmp(plain, reply, length_bytes) == 0 ? PAYLOAD_UNTRANSFORMED
@@ -175,7 +180,6 @@ enum payload_fault payload_check_datagram(const struct payload *payload,
                                           size_t length_bytes,
                                           struct frame *ret_frame)
 {
-    size_t header = payload->header_bytes;
     size_t prefix = payload->prefix_bytes;
     if (prefix > 0) {
         if (length_bytes < prefix)
@@ -185,7 +189,7 @@ enum payload_fault payload_check_datagram(const struct payload *payload,
         reply += prefix;
         length_bytes -= prefix;
     }
-    if (header == 0)
+    if (payload->header_bytes == 0)
         return check_headerless(payload, flow, reply, length_bytes);
     struct frame frame;
     enum frame_result r =
@@ -198,14 +202,16 @@ enum payload_fault payload_check_datagram(const struct payload *payload,
         return PAYLOAD_CONTENT;
     if (frame.flow != flow)
         return PAYLOAD_FLOW;
-    if (length_bytes != payload->message_bytes)
-        return length_bytes < payload->message_bytes ? PAYLOAD_SHORT
-                                                     : PAYLOAD_LONG;
+    size_t right_bytes =
+        payload_size(payload, frame.type, flow, frame.sequence);
+    if (length_bytes != right_bytes)
+        return length_bytes < right_bytes ? PAYLOAD_SHORT : PAYLOAD_LONG;
     *ret_frame = frame;
     if (!payload->verify)
         return PAYLOAD_OK;
     bool upper = payload->service->transform;
-    size_t at = body_offset(payload, flow, frame.sequence);
+    size_t header = frame_header_bytes(right_bytes);
+    size_t at = body_offset(payload, header, flow, frame.sequence);
     if (frame.upper == upper && memcmp(right_body(payload) + at, reply + header,
                                        length_bytes - header) == 0)
         return PAYLOAD_OK;

@@ -5,6 +5,7 @@
 #ifndef SOCKBENCH_LOADGEN_PAYLOAD_H
 #define SOCKBENCH_LOADGEN_PAYLOAD_H
 
+#include "loadgen/sizes.h"
 #include "servers/wire/frame.h"
 #include "servers/wire/service.h"
 
@@ -16,10 +17,11 @@ struct payload {
     const struct service *service;
     struct frame_body body;
     uint32_t nonce;
-    size_t message_bytes; /* of a request; 0 for a greeting */
-    size_t reply_bytes;
-    size_t header_bytes; /* 40, 20 or 0 */
-    size_t prefix_bytes; /* of the reply */
+    struct sizes sizes;       /* of requests; 0 for a greeting */
+    size_t longest_bytes;     /* of all requests */
+    size_t header_bytes;      /* 40, 20 or 0: of the shortest request */
+    size_t prefix_bytes;      /* of the reply */
+    size_t reply_extra_bytes; /* by which a reply is longer than its request */
     bool verify;
     bool stream;
 };
@@ -42,27 +44,44 @@ extern const char *const payload_fault_names[PAYLOAD_FAULTS];
 
 /* 0 or -ENOMEM; released by payload_done. */
 int payload_init(struct payload *payload, const struct service *service,
-                 uint64_t seed, uint32_t nonce, size_t message_bytes,
+                 const struct sizes *sizes, uint64_t seed, uint32_t nonce,
                  bool verify, bool stream);
 void payload_done(struct payload *payload);
 
-/* Writes a whole request. type is 'D' or 'W'; time_ns since the run's epoch. */
+/* The bytes of a request; type is 'D' or 'W'. */
+static inline uint32_t payload_size(const struct payload *payload, char type,
+                                    uint32_t flow, uint64_t sequence)
+{
+    return sizes_of(&payload->sizes, type == 'W', flow, sequence);
+}
+
+/* The bytes of the right reply to so many. */
+static inline size_t payload_reply_size(const struct payload *payload,
+                                        size_t request_bytes)
+{
+    return request_bytes + payload->reply_extra_bytes;
+}
+
+/* Writes a whole request of payload_size bytes; time_ns since the run's epoch.
+ */
 void payload_write(const struct payload *payload, char type, uint32_t flow,
-                   uint64_t sequence, uint64_t time_ns, uint8_t *out);
+                   uint64_t sequence, uint64_t time_ns, size_t request_bytes,
+                   uint8_t *out);
 
 /*
  * Streams: whether the n bytes at `reply`, which stand at `offset` of the reply
  * to `request` (as written), are right.
  */
 bool payload_matches(const struct payload *payload, const uint8_t *request,
-                     uint32_t flow, uint64_t sequence, size_t offset,
-                     const uint8_t *reply, size_t n);
+                     size_t request_bytes, uint32_t flow, uint64_t sequence,
+                     size_t offset, const uint8_t *reply, size_t n);
 
 /* Names the fault, after payload_matches said no. */
 enum payload_fault payload_explain(const struct payload *payload,
-                                   const uint8_t *request, uint32_t flow,
-                                   uint64_t sequence, size_t offset,
-                                   const uint8_t *reply, size_t n);
+                                   const uint8_t *request, size_t request_bytes,
+                                   uint32_t flow, uint64_t sequence,
+                                   size_t offset, const uint8_t *reply,
+                                   size_t n);
 
 /*
  * Datagrams: checks a whole reply to any request of this flow. *ret_frame holds

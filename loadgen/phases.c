@@ -21,7 +21,7 @@ static void expire(struct loop *loop, struct flow *flow)
     uint64_t timeout_ns = loop->course->timeout_ns;
     bool expired = false;
     for (uint32_t i = flow->head; i != flow->tail; i++) {
-        struct request *request = request_of(loop, flow, i);
+        struct request *request = flow_request(flow, i);
         if (loop->now_ns - request->due_ns <= timeout_ns)
             break;
         if (request->state != REQUEST_WAITING)
@@ -36,7 +36,7 @@ static void expire(struct loop *loop, struct flow *flow)
     if (!expired)
         return;
     if (!stream)
-        requests_skip_ended(loop, flow);
+        requests_skip_ended(flow);
     if (loop->course->reconnect_every != 0 && flow->waiting == 0 && stream) {
         connection_leave(
             loop, flow); /* a client that gives up comes with a new one */

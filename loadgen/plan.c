@@ -58,19 +58,37 @@ static int check_target(struct plan *plan, struct plan_error *error)
     return 0;
 }
 
-static int check_sizes(const struct plan *plan, struct plan_error *error)
+static int check_sizes(struct plan *plan, struct plan_error *error)
 {
     const struct load_options *o = &plan->options;
+    struct sizes *sizes = &plan->sizes;
     bool stream = plan->course.stream;
-    if (stream && o->size_bytes == 0)
+    (void)sizes_parse(o->size, sizes); /* checked as an option */
+    if (stream && sizes->least_bytes == 0)
         return fail(error, EXIT_USAGE,
-                    "--size '0': a stream carries no empty requests (1 at "
-                    "least)");
-    if (!stream && o->size_bytes > DATAGRAM_BYTES_MAX)
+                    "--size '%s': a stream carries no empty requests (1 at "
+                    "least)",
+                    o->size);
+    /* Drawn sizes follow from the number of a datagram, which it must carry. */
+    if (!stream)
+        sizes_limit(sizes, FRAME_TINY_BYTES, DATAGRAM_BYTES_MAX);
+    if (!stream && sizes->kind == SIZES_UNIFORM &&
+        sizes->least_bytes < FRAME_TINY_BYTES)
         return fail(error, EXIT_USAGE,
-                    "--size '%" PRIu64 "': a datagram holds %u bytes at most",
-                    o->size_bytes, DATAGRAM_BYTES_MAX);
-    if (!stream && o->reconnect_every > 0)
+                    "--size '%s': datagrams of different sizes have to carry "
+                    "a number, which takes %d bytes",
+                    o->size, FRAME_TINY_BYTES);
+    if (!stream && sizes->most_bytes > DATAGRAM_BYTES_MAX)
+        return fail(error, EXIT_USAGE,
+                    "--size '%s': a datagram holds %u bytes at most", o->size,
+                    DATAGRAM_BYTES_MAX);
+    return 0;
+}
+
+static int check_shape(const struct plan *plan, struct plan_error *error)
+{
+    const struct load_options *o = &plan->options;
+    if (!plan->course.stream && o->reconnect_every > 0)
         return fail(error, EXIT_USAGE,
                     "--reconnect-every: datagrams have no "
                     "connections");
@@ -83,7 +101,8 @@ static int check_sizes(const struct plan *plan, struct plan_error *error)
                     " connections",
                     o->threads, o->connections);
     /* 4: the rings hold up to four times the depth. */
-    if (o->connections * o->pipeline * 4 * (o->size_bytes + 1) >
+    if (o->connections * o->pipeline * 4 *
+            ((uint64_t)plan->sizes.most_bytes + 1) >
         BYTES_IN_FLIGHT_MAX)
         return fail(error, EXIT_USAGE,
                     "--connections x --pipeline x --size: more than 2 GiB in "
@@ -118,11 +137,12 @@ static int check_rate(const struct plan *plan, struct plan_error *error)
 }
 
 /* What a service cannot be measured by. */
-static int check_service(const struct plan *plan, const struct service *service,
+static int check_service(struct plan *plan, const struct service *service,
                          struct plan_error *error)
 {
     const struct load_options *o = &plan->options;
-    const uint64_t prefix = service->prefix ? strlen(service->prefix) : 0;
+    const uint32_t prefix =
+        service->prefix ? (uint32_t)strlen(service->prefix) : 0;
     if (!service->replies)
         return fail(error, EXIT_USAGE,
                     "--service %s: it answers nothing, and what is measured "
@@ -137,12 +157,14 @@ static int check_service(const struct plan *plan, const struct service *service,
                     "--service %s, --pipeline '%" PRIu64
                     "': one greeting a connection",
                     service->name, o->pipeline);
-    if (!plan->course.stream && o->size_bytes + prefix > DATAGRAM_BYTES_MAX)
+    if (!plan->course.stream)
+        sizes_limit(&plan->sizes, 0, DATAGRAM_BYTES_MAX - prefix);
+    if (!plan->course.stream &&
+        plan->sizes.most_bytes > DATAGRAM_BYTES_MAX - prefix)
         return fail(error, EXIT_USAGE,
-                    "--service %s, --size '%" PRIu64
-                    "': the reply would be larger than a datagram (at most "
-                    "%" PRIu64 ")",
-                    service->name, o->size_bytes, DATAGRAM_BYTES_MAX - prefix);
+                    "--service %s, --size '%s': the reply would be larger than "
+                    "a datagram (at most %u)",
+                    service->name, o->size, DATAGRAM_BYTES_MAX - prefix);
     return 0;
 }
 
@@ -206,7 +228,10 @@ static const char *why_no_blocks(const struct plan *plan)
         return "blocks are for UDP";
     if (is_open_loop(o))
         return "in an open loop a block would delay what is due";
-    if (o->size_bytes == 0 || 2 * o->size_bytes > BLOCK_BYTES_MAX)
+    if (plan->sizes.kind != SIZES_FIXED)
+        return "a block holds datagrams of one size";
+    if (plan->sizes.most_bytes == 0 ||
+        2 * plan->sizes.most_bytes > BLOCK_BYTES_MAX)
         return "no two datagrams of this size make a block";
     if (is_word(o->engine, "uring"))
         return "the uring engine sends datagrams one by one";
@@ -264,7 +289,7 @@ static int choose_engine(struct plan *plan, struct plan_error *error)
         plan->engine_note = "only the epoll engine moves UDP in blocks";
         return 0;
     }
-    if (plan->options.size_bytes == 0) {
+    if (plan->sizes.most_bytes == 0) {
         const char *why = "a multishot receive takes an empty datagram for the "
                           "end";
         if (asked)
@@ -394,10 +419,11 @@ int plan_make(struct plan *plan, const struct load_options *options,
     if (check_target(plan, error) < 0)
         return -1;
     plan->course.stream = plan->course.target.socket_type == SOCK_STREAM;
-    if (check_sizes(plan, error) < 0 || check_rate(plan, error) < 0 ||
-        check_descriptors(plan, error) < 0 || check_ports(plan, error) < 0 ||
-        choose_offload(plan, error) < 0 || choose_engine(plan, error) < 0 ||
-        choose_cpus(plan, error) < 0 || check_pacing(plan, error) < 0)
+    if (check_sizes(plan, error) < 0 || check_shape(plan, error) < 0 ||
+        check_rate(plan, error) < 0 || check_descriptors(plan, error) < 0 ||
+        check_ports(plan, error) < 0 || choose_offload(plan, error) < 0 ||
+        choose_engine(plan, error) < 0 || choose_cpus(plan, error) < 0 ||
+        check_pacing(plan, error) < 0)
         return -1;
     const struct service *service =
         options->service ? service_find(options->service)
@@ -408,8 +434,8 @@ int plan_make(struct plan *plan, const struct load_options *options,
     if (getrandom(&nonce, sizeof nonce, 0) != (ssize_t)sizeof nonce)
         return fail(error, EXIT_FAILED, "no random numbers: %s",
                     strerror(errno));
-    if (payload_init(&plan->course.payload, service, options->seed, nonce,
-                     options->size_bytes, !options->no_verify,
+    if (payload_init(&plan->course.payload, service, &plan->sizes,
+                     options->seed, nonce, !options->no_verify,
                      plan->course.stream) < 0)
         return fail(error, EXIT_FAILED, "out of memory");
     fill_course(plan);

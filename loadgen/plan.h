@@ -11,6 +11,7 @@
 
 struct plan {
     struct load_options options;
+    struct sizes sizes;      /* of requests */
     const char *target_text; /* as typed */
     const char *engine_note; /* why the engine is not the default, or NULL */
     const char *udp_offload_note; /* why UDP is not sent in blocks, or NULL */

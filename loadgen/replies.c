@@ -37,8 +37,9 @@ static void answered(struct loop *loop, struct flow *flow,
     }
     if (loop->phase == PHASE_WINDOW) {
         tally->window_completed++;
-        tally->window_rx_bytes += loop->course->payload.reply_bytes;
-        tally->window_tx_bytes += loop->course->payload.message_bytes;
+        tally->window_rx_bytes +=
+            payload_reply_size(&loop->course->payload, request->size_bytes);
+        tally->window_tx_bytes += request->size_bytes;
     }
 }
 static void content_fault(struct loop *loop, struct flow *flow,
@@ -57,27 +58,30 @@ static void on_stream_data(struct loop *loop, struct flow *flow,
             content_fault(loop, flow, PAYLOAD_LONG);
             return;
         }
-        struct request *request = request_of(loop, flow, flow->head);
-        const uint8_t *sent = bytes_of(loop, flow, flow->head);
-        size_t part = payload->reply_bytes - flow->reply_offset;
+        struct request *request = flow_request(flow, flow->head);
+        const uint8_t *sent = flow->bytes + request->at;
+        const size_t reply_bytes =
+            payload_reply_size(payload, request->size_bytes);
+        size_t part = reply_bytes - flow->reply_offset;
         if (part > length)
             part = length;
         if (part == 0) { /* a greeting is followed by the end alone */
             content_fault(loop, flow, PAYLOAD_LONG);
             return;
         }
-        if (!payload_matches(payload, sent, flow->id, request->sequence,
-                             flow->reply_offset, data, part)) {
+        if (!payload_matches(payload, sent, request->size_bytes, flow->id,
+                             request->sequence, flow->reply_offset, data,
+                             part)) {
             content_fault(loop, flow,
-                          payload_explain(payload, sent, flow->id,
-                                          request->sequence, flow->reply_offset,
-                                          data, part));
+                          payload_explain(payload, sent, request->size_bytes,
+                                          flow->id, request->sequence,
+                                          flow->reply_offset, data, part));
             return;
         }
         data += part;
         length -= part;
         flow->reply_offset += part;
-        if (flow->reply_offset == payload->reply_bytes && !is_greeted(loop)) {
+        if (flow->reply_offset == reply_bytes && !is_greeted(loop)) {
             flow->reply_offset = 0;
             flow->head++;
             answered(loop, flow, request);
@@ -91,25 +95,24 @@ static void on_stream_data(struct loop *loop, struct flow *flow,
  * it may have ended. Numbers of a flow follow one another as their places in
  * the ring do: those of the warm-up, then those of the window.
  */
-static struct request *find_request(struct loop *loop, struct flow *flow,
+static struct request *find_request(struct flow *flow,
                                     const struct frame *frame)
 {
     bool counted = frame->type == 'D';
     uint64_t back = flow_window_number(flow) +
                     (counted ? 0 : flow->warmup_made) - frame->sequence;
-    if (back == 0 || back > loop->capacity)
+    if (back == 0 || back > flow->mask + 1ULL)
         return NULL;
-    struct request *request =
-        request_of(loop, flow, flow->tail - (uint32_t)back);
+    struct request *request = flow_request(flow, flow->tail - (uint32_t)back);
     bool same =
         request->sequence == frame->sequence && request->counted == counted;
     return same ? request : NULL;
 }
 
 /* Without a number: the oldest one that waits. */
-static struct request *oldest_request(struct loop *loop, struct flow *flow)
+static struct request *oldest_request(struct flow *flow)
 {
-    return flow->head == flow->tail ? NULL : request_of(loop, flow, flow->head);
+    return flow->head == flow->tail ? NULL : flow_request(flow, flow->head);
 }
 
 /* From when a datagram was sent until now. Tiny frames hold no time: what the
@@ -117,7 +120,7 @@ static struct request *oldest_request(struct loop *loop, struct flow *flow)
 static uint64_t delay_of(const struct loop *loop, const struct frame *frame,
                          const struct request *request)
 {
-    if (loop->course->payload.header_bytes == FRAME_HEADER_BYTES)
+    if (frame_header_bytes(frame->length_bytes) == FRAME_HEADER_BYTES)
         return (loop->now_ns - loop->course->epoch_ns - frame->time_ns) &
                FRAME_TIME_MASK;
     return request ? loop->now_ns - request->sent_ns : SEQUENCE_DELAY_UNKNOWN;
@@ -127,7 +130,7 @@ static uint64_t delay_of(const struct loop *loop, const struct frame *frame,
 static struct request *count_numbered(struct loop *loop, struct flow *flow,
                                       const struct frame *frame)
 {
-    struct request *request = find_request(loop, flow, frame);
+    struct request *request = find_request(flow, frame);
     if (frame->type == 'D' &&
         sequence_arrived(flow->sequence, &loop->tally->udp.sums,
                          frame->sequence, delay_of(loop, frame, request),
@@ -140,7 +143,7 @@ static struct request *count_numbered(struct loop *loop, struct flow *flow,
 static struct request *count_headerless(struct loop *loop, struct flow *flow)
 {
     struct sequence_sums *sums = &loop->tally->udp.sums;
-    struct request *request = oldest_request(loop, flow);
+    struct request *request = oldest_request(flow);
     sums->duplicate += !request;
     sums->unique += request && request->counted;
     if (request && request->counted)
@@ -181,7 +184,7 @@ static void on_datagram(struct loop *loop, struct flow *flow,
                                          : count_numbered(loop, flow, &frame);
     if (request) {
         answered(loop, flow, request);
-        requests_skip_ended(loop, flow);
+        requests_skip_ended(flow);
     }
     connection_go_on(loop, flow);
 }
@@ -190,9 +193,9 @@ static void on_closed(struct loop *loop, struct flow *flow)
 {
     loop->now_ns = clock_of(loop);
     if (is_greeted(loop) && flow->head != flow->tail &&
-        flow->reply_offset == loop->course->payload.reply_bytes) {
+        flow->reply_offset == payload_reply_size(&loop->course->payload, 0)) {
         flow->reply_offset = 0;
-        answered(loop, flow, request_of(loop, flow, flow->head++));
+        answered(loop, flow, flow_request(flow, flow->head++));
         connection_go_on(loop, flow);
         return;
     }
@@ -218,7 +221,7 @@ static void on_failed(struct loop *loop, struct flow *flow, int error)
      * answers, so it ends all of this flow's. */
     loop->tally->connection_faults[fault]++;
     connection_fail_waiting(loop, flow, fault);
-    requests_skip_ended(loop, flow);
+    requests_skip_ended(flow);
     connection_rest(loop, flow);
     if (flow->failures >= 2 * FAILURES_MAX)
         connection_finish(loop, flow);

@@ -19,10 +19,10 @@ void request_give_up(struct loop *loop, struct flow *flow,
     loop->inflight--;
 }
 
-void requests_skip_ended(struct loop *loop, struct flow *flow)
+void requests_skip_ended(struct flow *flow)
 {
     while (flow->head != flow->tail &&
-           request_of(loop, flow, flow->head)->state == REQUEST_ENDED)
+           flow_request(flow, flow->head)->state == REQUEST_ENDED)
         flow->head++;
 }
 
@@ -32,7 +32,7 @@ static bool may_make(const struct loop *loop, const struct flow *flow)
     if (is_open_loop(loop)) /* its requests come when they are due */
         return false;
     if (flow->state != FLOW_OPEN || flow->waiting >= course->depth ||
-        flow->tail - flow->head >= loop->capacity)
+        flow->tail - flow->head >= loop->most_queued)
         return false;
     if (course->reconnect_every != 0 &&
         flow->made_on_connection >= course->reconnect_every)
@@ -42,25 +42,32 @@ static bool may_make(const struct loop *loop, const struct flow *flow)
     return loop->phase == PHASE_WARMUP;
 }
 
+/* NULL: there is no place for it. */
 static struct request *make_request(struct loop *loop, struct flow *flow,
                                     uint64_t due_ns)
 {
-    struct request *request = request_of(loop, flow, flow->tail);
+    const struct payload *payload = &loop->course->payload;
     bool counted = is_open_loop(loop) ? due_ns >= loop->window_begin_ns
                                       : loop->phase == PHASE_WINDOW;
-    *request = (struct request){
-        .due_ns = due_ns,
-        .sent_ns = loop->now_ns,
-        .sequence = counted ? flow_window_number(flow) : flow->warmup_made,
-        .counted = counted,
-    };
+    const char type = counted ? 'D' : 'W';
+    uint64_t sequence = counted ? flow_window_number(flow) : flow->warmup_made;
+    uint32_t size_bytes = payload_size(payload, type, flow->id, sequence);
+    struct request *request =
+        flow_place(flow, &loop->memory, loop->most_queued, size_bytes);
+    if (!request)
+        return NULL;
+    request->due_ns = due_ns;
+    request->sent_ns = loop->now_ns;
+    request->sequence = sequence;
+    request->counted = counted;
+    request->state = REQUEST_WAITING;
     if (is_greeted(loop)) { /* the connection itself is the request */
         request->due_ns = flow->connect_begin_ns;
         flow->unsent++;
     } else {
-        payload_write(&loop->course->payload, counted ? 'D' : 'W', flow->id,
-                      request->sequence, loop->now_ns - loop->course->epoch_ns,
-                      bytes_of(loop, flow, flow->tail));
+        payload_write(payload, type, flow->id, request->sequence,
+                      loop->now_ns - loop->course->epoch_ns, size_bytes,
+                      flow->bytes + request->at);
     }
     flow->tail++;
     flow->waiting++;
@@ -73,6 +80,7 @@ static struct request *make_request(struct loop *loop, struct flow *flow,
     if (counted) {
         loop->tally->accounting.scheduled++;
         loop->tally->accounting.sent++;
+        loop->tally->sent_bytes += size_bytes;
     }
     return request;
 }
@@ -82,7 +90,7 @@ static void note_sent(struct loop *loop, struct flow *flow, uint32_t begin,
                       uint32_t count)
 {
     for (uint32_t i = begin; i != begin + count; i++) {
-        struct request *request = request_of(loop, flow, i);
+        struct request *request = flow_request(flow, i);
         request->sent_ns = loop->now_ns;
         if (request->counted)
             hist_record(&loop->tally->lateness, loop->now_ns - request->due_ns);
@@ -93,14 +101,11 @@ static void note_sent(struct loop *loop, struct flow *flow, uint32_t begin,
 void requests_flush(struct loop *loop, struct flow *flow)
 {
     while (!flow->sending && flow->unsent != flow->tail) {
-        uint32_t count = flow->tail - flow->unsent;
-        uint32_t to_wrap = loop->capacity - (flow->unsent & loop->mask);
-        if (count > to_wrap)
-            count = to_wrap;
+        size_t bytes;
+        uint32_t count = flow_piece(flow, flow->unsent, &bytes);
         int r = loop->engine->ops->send(
             loop->engine, channel_of(loop, flow),
-            bytes_of(loop, flow, flow->unsent),
-            count * loop->course->payload.message_bytes);
+            flow->bytes + flow_request(flow, flow->unsent)->at, bytes);
         if (r < 0) {
             connection_break(loop, flow, fault_of_errno(r));
             return;
@@ -112,40 +117,45 @@ void requests_flush(struct loop *loop, struct flow *flow)
     }
 }
 
-static void send_datagram(struct loop *loop, struct flow *flow, uint64_t due_ns)
+/* False: there is no place for it. */
+static bool send_datagram(struct loop *loop, struct flow *flow, uint64_t due_ns)
 {
     uint32_t index = flow->tail;
     struct request *request = make_request(loop, flow, due_ns);
+    if (!request)
+        return false;
     if (is_open_loop(loop))
         note_sent(loop, flow, index, 1);
-    int r = loop->engine->ops->send(loop->engine, channel_of(loop, flow),
-                                    bytes_of(loop, flow, index),
-                                    loop->course->payload.message_bytes);
+    int r =
+        loop->engine->ops->send(loop->engine, channel_of(loop, flow),
+                                flow->bytes + request->at, request->size_bytes);
     if (r >= 0) {
         if (request->counted && loop->tally->udp.first_sent_ns == 0)
             loop->tally->udp.first_sent_ns = request->sent_ns;
-        return;
+        return true;
     }
     enum fault fault = fault_of_errno(r);
     request_fail(loop, request, fault);
     loop->tally->connection_faults[fault]++;
     request_give_up(loop, flow, request);
     /* It was never sent: place and number go to the next one. */
-    flow->tail--;
+    flow_take_back(flow);
     flow->window_refused += request->counted;
     flow->warmup_made -= !request->counted;
     connection_rest(loop, flow);
+    return true;
 }
 
 void requests_fill(struct loop *loop, struct flow *flow)
 {
     if (loop->course->stream) {
-        while (may_make(loop, flow))
-            make_request(loop, flow, loop->now_ns);
+        while (may_make(loop, flow) && make_request(loop, flow, loop->now_ns)) {
+        }
         requests_flush(loop, flow);
     } else {
-        while (may_make(loop, flow))
-            send_datagram(loop, flow, loop->now_ns);
+        while (may_make(loop, flow) &&
+               send_datagram(loop, flow, loop->now_ns)) {
+        }
     }
 }
 
@@ -156,16 +166,17 @@ static void make_due(struct loop *loop, struct flow *flow, uint64_t due_ns)
     bool counted = due_ns >= loop->window_begin_ns;
     if (counted && flow->window_made >= flow->window_quota)
         return;
-    bool full = flow->tail - flow->head >= loop->capacity ||
-                loop->inflight >= loop->course->max_inflight;
-    if (flow->state != FLOW_OPEN || full) {
+    bool made =
+        flow->state == FLOW_OPEN && loop->inflight < loop->course->max_inflight;
+    if (made && loop->course->stream) {
+        made = make_request(loop, flow, due_ns);
+        requests_flush(loop, flow);
+    } else if (made) {
+        made = send_datagram(loop, flow, due_ns);
+    }
+    if (!made) {
         loop->tally->accounting.scheduled += counted;
         loop->tally->accounting.skipped += counted;
-    } else if (loop->course->stream) {
-        make_request(loop, flow, due_ns);
-        requests_flush(loop, flow);
-    } else {
-        send_datagram(loop, flow, due_ns);
     }
 }
 

@@ -128,6 +128,18 @@ static void put_arrival(json_t *load, const struct view *view)
     }
 }
 
+static void put_size(json_t *load, const struct view *view)
+{
+    const struct sizes *sizes = &view->course->payload.sizes;
+    json_t *out = put_object(load, "size");
+    put_text(out, "how", sizes_kind_names[sizes->kind]);
+    put_count(out, "min_bytes", sizes->least_bytes);
+    put_count(out, "max_bytes", sizes->most_bytes);
+    put_real(out, "mean_bytes", sizes_mean(sizes));
+    put_ratio(out, "achieved_mean_bytes", (double)view->total->sent_bytes,
+              (double)view->total->accounting.sent);
+}
+
 static void put_load(json_t *report, const struct view *view)
 {
     const struct course *course = view->course;
@@ -143,7 +155,7 @@ static void put_load(json_t *report, const struct view *view)
     put_count(load, "connections", course->connections);
     put_count(load, "threads", course->threads);
     put_count(load, "pipeline", course->depth);
-    put_count(load, "size_bytes", course->payload.message_bytes);
+    put_size(load, view);
     put_count(load, "reconnect_every", course->reconnect_every);
     put_text(load, "frame",
              course->payload.header_bytes == FRAME_HEADER_BYTES ? "full"

@@ -126,6 +126,7 @@ int tally_add(struct tally *into, const struct tally *from)
     into->idle_window_ns += from->idle_window_ns;
     if (from->longest_queue > into->longest_queue)
         into->longest_queue = from->longest_queue;
+    into->sent_bytes += from->sent_bytes;
     into->answered_total += from->answered_total;
     into->flows_offered += from->flows_offered;
     into->flows_connected += from->flows_connected;

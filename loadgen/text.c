@@ -77,8 +77,24 @@ static const char *quantile(const json_t *hist, double q,
     return text;
 }
 
+/* "64 B", or "uniform 64 B to 1,400 B". */
+static const char *sizes(const json_t *size, char *text, size_t room)
+{
+    char least[UNITS_TEXT_MAX];
+    char most[UNITS_TEXT_MAX];
+    units_format_bytes(count_at(size, "min_bytes"), least);
+    units_format_bytes(count_at(size, "max_bytes"), most);
+    const char *how = text_at(size, "how");
+    if (strcmp(how, "fixed") == 0)
+        snprintf(text, room, "%s", most);
+    else
+        snprintf(text, room, "%s %s to %s", how, least, most);
+    return text;
+}
+
 static void print_summary(const json_t *report, FILE *out)
 {
+    char size[96];
     char a[UNITS_TEXT_MAX];
     char b[UNITS_TEXT_MAX];
     char c[QUANTILE_TEXT_MAX];
@@ -106,7 +122,7 @@ static void print_summary(const json_t *report, FILE *out)
             units_format_count(count_at(load, "connections"), a),
             datagrams ? "flow" : "connection",
             count_at(load, "connections") == 1 ? "" : "s",
-            units_format_bytes(count_at(load, "size_bytes"), b), loop,
+            sizes(at(load, "size"), size, sizeof size), loop,
             text_at(load, "engine"));
     const json_t *response = at(report, "latency.response");
     bool open = strcmp(text_at(load, "model"), "open") == 0;

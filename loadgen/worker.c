@@ -43,7 +43,7 @@ static void settle(struct loop *loop)
     for (uint32_t i = 0; i < loop->flows_count; i++) {
         struct flow *flow = &loop->flows[i];
         for (uint32_t k = flow->head; k != flow->tail; k++) {
-            struct request *request = request_of(loop, flow, k);
+            struct request *request = flow_request(flow, k);
             if (request->state != REQUEST_WAITING || !request->counted)
                 continue;
             tally->accounting.unfinished++;
@@ -78,63 +78,85 @@ static int plan_agenda(struct loop *loop)
     return r;
 }
 
-static int loop_init(struct loop *loop, struct worker *worker)
+static uint32_t power_of_two_from(double least)
 {
-    struct course *course = worker->course;
-    uint32_t first = worker->index;
-    uint32_t count =
-        (course->connections - first + course->threads - 1) / course->threads;
-    uint32_t capacity = 2;
-    double most = 2.0 * course->depth;
-    if (course->rate_per_s > 0) /* while T and a stall pass by */
-        most = 64 + course->rate_per_s / course->connections *
-                        (2 * (double)course->timeout_ns + OPEN_SLACK_NS) / 1e9;
-    while (capacity < most && capacity < 1u << 20)
-        capacity *= 2;
-    *loop = (struct loop){.worker = worker,
-                          .course = course,
-                          .tally = worker->tally,
-                          .flows_count = count,
-                          .flows_alive = count,
-                          .capacity = capacity,
-                          .mask = capacity - 1};
-    size_t ring = (size_t)count * capacity;
-    size_t message = course->payload.message_bytes;
+    uint32_t power = 1;
+    while (power < least && power < 1u << 20)
+        power *= 2;
+    return power;
+}
+
+/* The rings that flows begin with. In a closed loop they hold what may be in
+ * flight; in an open loop most flows never queue more than a request or two. */
+static int make_flows(struct loop *loop)
+{
+    const struct course *course = loop->course;
+    const struct sizes *sizes = &course->payload.sizes;
+    const bool open = is_open_loop(loop);
+    const uint32_t count = loop->flows_count;
+    const uint32_t begin = open ? 2 : power_of_two_from(course->depth);
+    const uint32_t bytes =
+        begin * (sizes->kind == SIZES_FIXED ? sizes->most_bytes
+                                            : (uint32_t)sizes_mean(sizes) + 1);
     loop->flows = calloc(count, sizeof *loop->flows);
-    loop->requests = calloc(ring, sizeof *loop->requests);
-    loop->bytes = malloc(ring * message + 1);
-    clock_view_open(&loop->clock);
-    loop->earlier = calloc(1, sizeof *loop->earlier);
-    if (!loop->flows || !loop->requests || !loop->bytes || !loop->earlier ||
+    loop->requests = calloc((size_t)count * begin, sizeof *loop->requests);
+    loop->bytes = malloc((size_t)count * bytes + 1);
+    if (!loop->flows || !loop->requests || !loop->bytes ||
         (!course->stream &&
          sequences_init(&loop->sequences, count, course->connections,
                         course->timeout_ns) < 0))
         return -ENOMEM;
     for (uint32_t i = 0; i < count; i++) {
         struct flow *flow = &loop->flows[i];
-        flow->id = first + i * course->threads;
+        flow->id = loop->worker->index + i * course->threads;
         flow->window_quota = quota_of(course, flow->id);
-        flow->requests = loop->requests + (size_t)i * capacity;
-        flow->bytes = loop->bytes + (size_t)i * capacity * message;
+        flow->requests = loop->requests + (size_t)i * begin;
+        flow->mask = begin - 1;
+        flow->bytes = loop->bytes + (size_t)i * bytes;
+        flow->bytes_count = bytes;
         if (!course->stream)
             flow->sequence = &loop->sequences.flows[i];
     }
-    int r = is_open_loop(loop) ? plan_agenda(loop) : 0;
-    if (r < 0)
-        return r;
-    worker->tally->flows_offered = count;
-    struct engine_config config = {.target = course->target,
-                                   .channels = count,
-                                   .message_bytes =
-                                       message > course->payload.reply_bytes
-                                           ? message
-                                           : course->payload.reply_bytes,
-                                   .rcvbuf_bytes = course->rcvbuf_bytes,
-                                   .sndbuf_bytes = course->sndbuf_bytes,
-                                   .nodelay = course->nodelay,
-                                   .offload = course->udp_offload,
-                                   .service = course->payload.service};
+    return open ? plan_agenda(loop) : 0;
+}
+
+static int open_engine(struct loop *loop)
+{
+    const struct course *course = loop->course;
+    const struct payload *payload = &course->payload;
+    const struct engine_config config = {
+        .target = course->target,
+        .channels = loop->flows_count,
+        .message_bytes = payload_reply_size(payload, payload->longest_bytes),
+        .rcvbuf_bytes = course->rcvbuf_bytes,
+        .sndbuf_bytes = course->sndbuf_bytes,
+        .nodelay = course->nodelay,
+        .offload = course->udp_offload,
+        .service = payload->service};
     return course->engine->open(&loop->engine, &config);
+}
+
+static int loop_init(struct loop *loop, struct worker *worker)
+{
+    struct course *course = worker->course;
+    const uint32_t first = worker->index;
+    const uint32_t count =
+        (course->connections - first + course->threads - 1) / course->threads;
+    double most = 2.0 * course->depth;
+    if (course->rate_per_s > 0) /* while T and a stall pass by */
+        most = 64 + course->rate_per_s / course->connections *
+                        (2 * (double)course->timeout_ns + OPEN_SLACK_NS) / 1e9;
+    *loop = (struct loop){.worker = worker,
+                          .course = course,
+                          .tally = worker->tally,
+                          .flows_count = count,
+                          .flows_alive = count,
+                          .most_queued = power_of_two_from(most)};
+    clock_view_open(&loop->clock);
+    worker->tally->flows_offered = count;
+    loop->earlier = calloc(1, sizeof *loop->earlier);
+    int r = loop->earlier ? make_flows(loop) : -ENOMEM;
+    return r < 0 ? r : open_engine(loop);
 }
 
 static void loop_done(struct loop *loop)
@@ -144,6 +166,7 @@ static void loop_done(struct loop *loop)
     free(loop->flows);
     free(loop->requests);
     free(loop->bytes);
+    flow_memory_done(&loop->memory);
     sequences_done(&loop->sequences);
     free(loop->earlier);
     agenda_done(&loop->agenda);
