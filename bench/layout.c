@@ -2,11 +2,26 @@
 
 #include "servers/cli/cpuset.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
+
+static const char *const names[] = {"split", "shared", "sharded", "free",
+                                    "explicit"};
+
+int layout_kind_of(const char *name, enum layout_kind *ret_kind)
+{
+    for (int kind = LAYOUT_SPLIT; kind < LAYOUT_EXPLICIT; kind++) {
+        if (strcmp(name, names[kind]) != 0)
+            continue;
+        *ret_kind = (enum layout_kind)kind;
+        return 0;
+    }
+    return -EINVAL;
+}
 
 const char *layout_name(const struct layout *layout)
 {
-    static const char *const names[] = {"split", "shared", "explicit"};
     return names[layout->kind];
 }
 
@@ -20,8 +35,29 @@ static bool is_allowed(const char *cpus, const cpu_set_t *allowed)
     return CPU_EQUAL(&both, &wanted);
 }
 
+static const char *settle_sharded(struct layout *layout,
+                                  const cpu_set_t *allowed)
+{
+    cpu_set_t read;
+    cpuset_format(allowed, layout->server_cpus, sizeof layout->server_cpus);
+    cpuset_format(allowed, layout->generator_cpus,
+                  sizeof layout->generator_cpus);
+    layout->shards = (unsigned)CPU_COUNT(allowed);
+    if (layout->shards < 2)
+        return "the sharded layout needs two CPUs, and one may be used here";
+    /* A list of CPUs in no order may be too long to be written. */
+    return cpuset_parse(layout->server_cpus, &read) == 0 &&
+                   CPU_EQUAL(&read, allowed)
+               ? NULL
+               : "the CPUs that may be used here are too many to be named";
+}
+
 const char *layout_settle(struct layout *layout, const cpu_set_t *allowed)
 {
+    if (layout->kind == LAYOUT_FREE)
+        return NULL;
+    if (layout->kind == LAYOUT_SHARDED)
+        return settle_sharded(layout, allowed);
     if (layout->kind == LAYOUT_EXPLICIT) {
         return is_allowed(layout->server_cpus, allowed) &&
                        is_allowed(layout->generator_cpus, allowed)

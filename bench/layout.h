@@ -10,21 +10,28 @@
 enum layout_kind {
     LAYOUT_SPLIT,    /* the first two CPUs that the bench may use, one each */
     LAYOUT_SHARED,   /* both on the first */
+    LAYOUT_SHARDED,  /* on each CPU a worker of the server, and a thread of the
+                        generator whose clients that worker serves */
+    LAYOUT_FREE,     /* wherever the kernel puts them */
     LAYOUT_EXPLICIT, /* as the scenario says */
 };
 
 struct layout {
     enum layout_kind kind;
-    char server_cpus[LAYOUT_CPUS_MAX]; /* as --cpus takes it */
+    char server_cpus[LAYOUT_CPUS_MAX]; /* as --cpus takes it; "": any */
     char generator_cpus[LAYOUT_CPUS_MAX];
+    unsigned shards; /* of a sharded one, settled: its CPUs; else 0 */
 };
 
-/* "split", "shared" or "explicit". */
+/* The kind of this name, explicit apart; -EINVAL for others. */
+int layout_kind_of(const char *name, enum layout_kind *ret_kind);
+
+/* "split", "shared", "sharded", "free" or "explicit". */
 const char *layout_name(const struct layout *layout);
 
 /*
- * Settles the CPUs of a split or shared layout, and checks those of an
- * explicit one, against what is allowed. NULL, or why it cannot be here.
+ * Settles the CPUs of a layout, and checks those of an explicit one, against
+ * what is allowed. NULL, or why it cannot be here.
  */
 const char *layout_settle(struct layout *layout, const cpu_set_t *allowed);
 

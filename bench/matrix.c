@@ -170,6 +170,21 @@ int matrix_expand(const struct scenario *scenario,
     return 0;
 }
 
+void matrix_fit(struct matrix *matrix, const struct layout *layout)
+{
+    for (size_t i = 0; layout->shards > 0 && i < matrix->count; i++) {
+        struct cell *cell = &matrix->cells[i];
+        if (cell->does_not_apply)
+            continue;
+        if (!cell->server->is_steered)
+            cell->does_not_apply = "its clients are not dealt out among "
+                                   "workers by CPU, as the sharded layout asks";
+        else if (cell->connections < layout->shards)
+            cell->does_not_apply =
+                "the sharded layout has more CPUs than there are connections";
+    }
+}
+
 void matrix_done(struct matrix *matrix)
 {
     free(matrix->cells);

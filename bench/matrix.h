@@ -49,6 +49,9 @@ int matrix_expand(const struct scenario *scenario,
                   const struct option_table *load_table, const char *only,
                   struct matrix *ret_matrix);
 
+/* Says of the cells that a sharded layout cannot have why not. */
+void matrix_fit(struct matrix *matrix, const struct layout *layout);
+
 void matrix_done(struct matrix *matrix);
 
 /*

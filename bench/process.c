@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define WAITED_MAX 4 /* processes in one wait */
+#define WATCHED 5    /* descriptors of each */
 
 void process_init(struct process *process)
 {
@@ -24,6 +25,7 @@ void process_init(struct process *process)
     process->out_fd = -1;
     process->error_fd = -1;
     process->ready_fd = -1;
+    process->counters_fd = -1;
 }
 
 static void close_fd(int *fd)
@@ -33,9 +35,38 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
+/* The child's ends of the pipes; -1: none. */
+struct ends {
+    int out, error, ready, counters;
+    int failed; /* for -errno of what goes wrong before exec */
+};
+
+/* Above all that the child is promised, so that nothing sits in the way. */
+static int raise_above(int fd)
+{
+    return fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, PROCESS_COUNTERS_FD + 1);
+}
+
+/* 0 or -1 with errno. */
+static int take_ends(struct ends *ends)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+        dup2(ends->out, STDOUT_FILENO) < 0 ||
+        dup2(ends->error, STDERR_FILENO) < 0)
+        return -1;
+    ends->ready = raise_above(ends->ready);
+    ends->counters = raise_above(ends->counters);
+    if (ends->ready >= 0 && dup2(ends->ready, PROCESS_READY_FD) < 0)
+        return -1;
+    return ends->counters >= 0 && dup2(ends->counters, PROCESS_COUNTERS_FD) < 0
+               ? -1
+               : 0;
+}
+
 /* Everything between fork and exec; only async-signal-safe calls. */
-static void child(const struct process_plan *plan, pid_t parent, int out,
-                  int error, int ready, int failed)
+static void child(const struct process_plan *plan, pid_t parent,
+                  struct ends *ends)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -47,25 +78,17 @@ static void child(const struct process_plan *plan, pid_t parent, int out,
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) /* died before the line above */
         _exit(127);
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
-        dup2(out, STDOUT_FILENO) < 0 || dup2(error, STDERR_FILENO) < 0)
+    ends->failed = raise_above(ends->failed);
+    if (ends->failed < 0)
+        _exit(127);
+    if (take_ends(ends) < 0)
         goto out;
-    if (plan->wants_ready) {
-        /* `failed` may sit where the ready descriptor has to be. */
-        failed = fcntl(failed, F_DUPFD_CLOEXEC, PROCESS_READY_FD + 1);
-        if (failed < 0)
-            _exit(127);
-        if (ready == PROCESS_READY_FD ? fcntl(ready, F_SETFD, 0) < 0
-                                      : dup2(ready, PROCESS_READY_FD) < 0)
-            goto out;
-    }
     if (plan->cpus && sched_setaffinity(0, sizeof *plan->cpus, plan->cpus) < 0)
         goto out;
     execvp(plan->argv[0], plan->argv);
 out:;
     int why = errno;
-    ssize_t written = write(failed, &why, sizeof why);
+    ssize_t written = write(ends->failed, &why, sizeof why);
     (void)written;
     _exit(127);
 }
@@ -109,18 +132,18 @@ static void reap(struct process *process)
 
 int process_start(struct process *process, const struct process_plan *plan)
 {
-    int out = -1;
-    int error = -1;
-    int ready = -1;
-    int failed[2] = {-1, -1};
+    struct ends ends = {-1, -1, -1, -1, -1};
+    int failed_fd = -1;
     process_init(process);
-    int r = open_pipe(&process->out_fd, &out);
+    int r = open_pipe(&process->out_fd, &ends.out);
     if (r == 0)
-        r = open_pipe(&process->error_fd, &error);
+        r = open_pipe(&process->error_fd, &ends.error);
     if (r == 0 && plan->wants_ready)
-        r = open_pipe(&process->ready_fd, &ready);
+        r = open_pipe(&process->ready_fd, &ends.ready);
+    if (r == 0 && plan->wants_counters)
+        r = open_pipe(&process->counters_fd, &ends.counters);
     if (r == 0)
-        r = open_pipe(&failed[0], &failed[1]);
+        r = open_pipe(&failed_fd, &ends.failed);
     if (r < 0)
         goto out;
     pid_t parent = getpid();
@@ -130,22 +153,24 @@ int process_start(struct process *process, const struct process_plan *plan)
         goto out;
     }
     if (pid == 0)
-        child(plan, parent, out, error, ready, failed[1]);
+        child(plan, parent, &ends);
     setpgid(pid, pid); /* both sides: neither waits for the other */
     keeper_add(pid);
     process->pid = pid;
     process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    close_fd(&failed[1]);
-    r = process->pidfd < 0 ? -errno : exec_result(failed[0]);
+    close_fd(&ends.failed);
+    r = process->pidfd < 0 ? -errno : exec_result(failed_fd);
     set_nonblocking(process->out_fd);
     set_nonblocking(process->error_fd);
     set_nonblocking(process->ready_fd);
+    set_nonblocking(process->counters_fd);
 out:
-    close_fd(&out);
-    close_fd(&error);
-    close_fd(&ready);
-    close_fd(&failed[0]);
-    close_fd(&failed[1]);
+    close_fd(&ends.out);
+    close_fd(&ends.error);
+    close_fd(&ends.ready);
+    close_fd(&ends.counters);
+    close_fd(&ends.failed);
+    close_fd(&failed_fd);
     if (r < 0)
         process_done(process);
     return r;
@@ -200,36 +225,40 @@ static void take_note(struct process *process, const struct pollfd *polled)
         drain(&process->error_fd, &process->error);
     if (polled[2].revents)
         take_ready(process);
-    if (polled[3].revents && !process->ended) {
+    if (polled[3].revents)
+        drain(&process->counters_fd, &process->counters);
+    if (polled[4].revents && !process->ended) {
         reap(process);
         drain(&process->out_fd, &process->out);
         drain(&process->error_fd, &process->error);
+        drain(&process->counters_fd, &process->counters);
     }
 }
 
 int process_wait(struct process *const *list, size_t count, int interrupt_fd,
                  uint64_t until_ns)
 {
-    struct pollfd polled[1 + 4 * WAITED_MAX];
+    struct pollfd polled[1 + WATCHED * WAITED_MAX];
     if (count > WAITED_MAX)
         return -EINVAL;
     polled[0] = (struct pollfd){.fd = interrupt_fd, .events = POLLIN};
     for (size_t i = 0; i < count; i++) {
-        const int fds[4] = {list[i]->out_fd, list[i]->error_fd,
-                            list[i]->ready_fd, list[i]->pidfd};
-        for (size_t k = 0; k < 4; k++)
-            polled[1 + 4 * i + k] =
+        const int fds[WATCHED] = {list[i]->out_fd, list[i]->error_fd,
+                                  list[i]->ready_fd, list[i]->counters_fd,
+                                  list[i]->pidfd};
+        for (size_t k = 0; k < WATCHED; k++)
+            polled[1 + WATCHED * i + k] =
                 (struct pollfd){.fd = fds[k], .events = POLLIN};
     }
     uint64_t now = clock_now_ns();
     uint64_t left = until_ns > now ? until_ns - now : 0;
     struct timespec timeout = {(time_t)(left / 1000000000u),
                                (long)(left % 1000000000u)};
-    int n = ppoll(polled, 1 + 4 * count, &timeout, NULL);
+    int n = ppoll(polled, 1 + WATCHED * count, &timeout, NULL);
     if (n < 0)
         return errno == EINTR ? 0 : -errno;
     for (size_t i = 0; i < count; i++)
-        take_note(list[i], &polled[1 + 4 * i]);
+        take_note(list[i], &polled[1 + WATCHED * i]);
     if (polled[0].revents)
         return -EINTR;
     return n == 0 ? -ETIMEDOUT : 0;
@@ -265,6 +294,7 @@ void process_done(struct process *process)
     close_fd(&process->out_fd);
     close_fd(&process->error_fd);
     close_fd(&process->ready_fd);
+    close_fd(&process->counters_fd);
 }
 
 bool process_exited(const struct process *process, int code)

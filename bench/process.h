@@ -17,7 +17,9 @@
 
 /* The descriptor on which a child writes a newline when it is ready. */
 #define PROCESS_READY_FD 3
-#define PROCESS_TAIL_BYTES 16384
+/* The one on which it writes what it has counted, at its end. */
+#define PROCESS_COUNTERS_FD 4
+#define PROCESS_TAIL_BYTES 32768
 #define PROCESS_WORDS_MAX 400
 
 /* The last bytes that came through a pipe. */
@@ -29,18 +31,19 @@ struct tail {
 struct process {
     pid_t pid; /* and process group; -1: never started */
     int pidfd; /* -1 once it has been reaped */
-    int out_fd, error_fd, ready_fd;
+    int out_fd, error_fd, ready_fd, counters_fd;
     bool ready; /* it wrote on the ready descriptor */
     bool ended;
     int status;          /* as wait(2) gives it; when ended */
     struct rusage usage; /* its own and its waited-for children's; when ended */
-    struct tail out, error;
+    struct tail out, error, counters;
 };
 
 struct process_plan {
     char *const *argv;     /* argv[0] is looked for in PATH, as a shell does */
     const cpu_set_t *cpus; /* NULL: the caller's */
     bool wants_ready;      /* open PROCESS_READY_FD in the child */
+    bool wants_counters;   /* and PROCESS_COUNTERS_FD */
 };
 
 /* Makes a struct that process_done accepts. */

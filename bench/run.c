@@ -194,6 +194,7 @@ static int plan_trials(struct work *work)
     }
     work->layout = scenario->layout;
     work->impossible = layout_settle(&work->layout, &work->allowed);
+    matrix_fit(&work->matrix, &work->layout);
     work->slot_count = matrix_order(&work->matrix, scenario->repetitions,
                                     scenario->seed, work->slots);
     return EXIT_PASS;

@@ -194,6 +194,11 @@ static void put_scenario(json_t *report, const struct scenario *scenario)
     put_json(object, "file", json_incref(scenario->json));
 }
 
+static const char *or_null(const char *text)
+{
+    return *text ? text : NULL;
+}
+
 json_t *run_report_json(const struct run *run)
 {
     json_t *report = json_object();
@@ -207,8 +212,8 @@ json_t *run_report_json(const struct run *run)
     put_scenario(report, run->scenario);
     json_t *layout = put_object(report, "layout");
     put_text(layout, "name", layout_name(run->layout));
-    put_text(layout, "server_cpus", run->layout->server_cpus);
-    put_text(layout, "generator_cpus", run->layout->generator_cpus);
+    put_text(layout, "server_cpus", or_null(run->layout->server_cpus));
+    put_text(layout, "generator_cpus", or_null(run->layout->generator_cpus));
     put_flag(layout, "apart", layout_is_apart(run->layout));
     put_json(report, "trials", json_incref(run->trials));
     json_t *cells = put_array(report, "cells");

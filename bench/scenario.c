@@ -24,12 +24,14 @@ struct reader {
     size_t length;
     const struct scenario_words *words;
     struct scenario_error *error;
+    bool is_sharded;
 };
 
 /* One table of options inside a scenario, and what may not be set there. */
 struct option_words {
     const struct option_table *table;
     const char *const *reserved; /* decided by the bench */
+    const char *const *sharded;  /* and by a sharded layout */
     const char *const *own;      /* keys of the object that are no options */
 };
 
@@ -39,6 +41,9 @@ static const char *const server_reserved[] = {
 static const char *const load_reserved[] = {
     "service", "cpus",  "seed", "output",  "json",
     "quiet",   "label", "help", "version", NULL};
+/* What a sharded layout is made of. */
+static const char *const server_sharded[] = {"workers", "steer", NULL};
+static const char *const load_sharded[] = {"threads", NULL};
 static const char *const load_own[] = {"name", "title", "transport",
                                        "server_options", NULL};
 static const char *const server_keys[] = {"name",      "model",  "command",
@@ -256,6 +261,9 @@ static int check_option(const struct reader *reader, const struct path *at,
 {
     if (is_one_of(at->key, words->reserved))
         return fail_key(reader, at, "'%s' is decided by the bench", at->key);
+    if (reader->is_sharded && is_one_of(at->key, words->sharded))
+        return fail_key(reader, at, "'%s' is decided by the sharded layout",
+                        at->key);
     if (options_find(words->table, at->key))
         return 0;
     const char *near = words->own ? nearest_name(at->key, words->own) : NULL;
@@ -300,7 +308,7 @@ static int read_server_options(const struct reader *reader, json_t *object,
     json_t *options;
     struct path at = {path, key, 0};
     struct option_words words = {reader->words->server_table, server_reserved,
-                                 NULL};
+                                 server_sharded, NULL};
     int r = read_container(reader, object, path, key, false, 64, &options);
     if (r < 0 || !options)
         return r;
@@ -336,12 +344,15 @@ static int read_command(const struct reader *reader, json_t *object,
 }
 
 static int check_model(const struct reader *reader, const struct path *path,
-                       const struct scenario_server *server)
+                       struct scenario_server *server)
 {
     struct path at = {path, "model", 0};
     bool tcp = server->transport == TRANSPORT_TCP;
     const char *const *names =
         tcp ? reader->words->stream_models : reader->words->datagram_models;
+    server->is_steered =
+        is_one_of(server->model, tcp ? reader->words->steered_streams
+                                     : reader->words->steered_datagrams);
     if (!names || is_one_of(server->model, names))
         return 0;
     const char *near = nearest_name(server->model, names);
@@ -451,7 +462,7 @@ static int read_load(const struct reader *reader, json_t *object,
                      const struct path *path, struct scenario_load *load)
 {
     struct option_words words = {reader->words->load_table, load_reserved,
-                                 load_own};
+                                 load_sharded, load_own};
     if (!json_is_object(object))
         return fail_value(reader, path, "a load is an object");
     int r = read_name(reader, object, path, &load->name);
@@ -543,7 +554,7 @@ static int read_sweeps(const struct reader *reader, const struct path *root,
     const char *name;
     struct path at = {root, "sweep", 0};
     struct option_words words = {reader->words->load_table, load_reserved,
-                                 NULL};
+                                 load_sharded, NULL};
     int r = read_container(reader, scenario->json, root, "sweep", false,
                            SCENARIO_SWEEPS_MAX, &object);
     if (r < 0 || !object)
@@ -590,15 +601,12 @@ static int read_layout(const struct reader *reader, const struct path *root,
     json_t *value = json_object_get(object, "layout");
     const char *text = json_string_value(value);
     layout->kind = LAYOUT_SPLIT;
-    if (!value || (text && strcmp(text, "split") == 0))
+    if (!value || (text && layout_kind_of(text, &layout->kind) == 0))
         return 0;
-    if (text && strcmp(text, "shared") == 0) {
-        layout->kind = LAYOUT_SHARED;
-        return 0;
-    }
     if (!json_is_object(value))
         return fail_value(reader, &at,
-                          "layout must be \"split\", \"shared\" or "
+                          "layout must be \"split\", \"shared\", "
+                          "\"sharded\", \"free\" or "
                           "{\"server\": CPUS, \"generator\": CPUS}");
     layout->kind = LAYOUT_EXPLICIT;
     int r = check_keys(reader, value, &at, layout_keys);
@@ -623,7 +631,7 @@ static int check_size(const struct reader *reader, const struct path *root,
     return 0;
 }
 
-static int read_scenario(const struct reader *reader, struct scenario *scenario)
+static int read_scenario(struct reader *reader, struct scenario *scenario)
 {
     struct path root = {NULL, NULL, 0};
     json_t *object = scenario->json;
@@ -648,6 +656,7 @@ static int read_scenario(const struct reader *reader, struct scenario *scenario)
     scenario->repetitions = (unsigned)repetitions;
     if (r == 0)
         r = read_layout(reader, &root, object, &scenario->layout);
+    reader->is_sharded = scenario->layout.kind == LAYOUT_SHARDED;
     if (r == 0)
         r = read_servers(reader, &root, scenario);
     if (r == 0)
@@ -689,7 +698,7 @@ int scenario_parse(const char *file, const char *text, size_t length,
                    struct scenario *ret_scenario, struct scenario_error *error)
 {
     struct scenario scenario = {0};
-    struct reader reader = {file, text, length, words, error};
+    struct reader reader = {file, text, length, words, error, false};
     json_error_t why;
     scenario.json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &why);
     if (!scenario.json)

@@ -58,6 +58,7 @@ struct scenario_server {
     const char *service;
     enum transport transport;
     bool ipv6;
+    bool is_steered;      /* the model can bring clients to workers by CPU */
     const char **command; /* NULL-terminated; NULL for a model */
     struct settings options;
 };
@@ -98,6 +99,8 @@ struct scenario_words {
     /* Names of models on streams and on datagrams, NULL-terminated; NULL when
      * they are not known, and then any name passes. */
     const char *const *stream_models, *const *datagram_models;
+    /* Of those, the ones that take --steer cpu. */
+    const char *const *steered_streams, *const *steered_datagrams;
 };
 
 struct scenario_error {

@@ -73,9 +73,17 @@ static void print_heading(const struct run *run, const struct cell *head,
     for (size_t i = 0; i < extra->count; i++)
         fprintf(out, ", server --%s %s", extra->list[i].name,
                 extra->list[i].text);
-    fprintf(out, "\n(%s layout: server on CPU %s, generator on CPU %s",
-            layout_name(run->layout), run->layout->server_cpus,
-            run->layout->generator_cpus);
+    fprintf(out, "\n(%s layout: ", layout_name(run->layout));
+    if (run->layout->kind == LAYOUT_FREE)
+        fprintf(out, "neither side is pinned");
+    else if (run->layout->kind == LAYOUT_SHARDED)
+        fprintf(out,
+                "a worker and a thread of the generator on each of "
+                "CPUs %s",
+                run->layout->server_cpus);
+    else
+        fprintf(out, "server on CPU %s, generator on CPU %s",
+                run->layout->server_cpus, run->layout->generator_cpus);
     if (run->scenario->repetitions > 1)
         fprintf(out, "; medians of %u", run->scenario->repetitions);
     fprintf(out, ")\n\n  clients");

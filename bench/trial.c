@@ -110,14 +110,20 @@ static void model_argv(const struct trial *trial, struct argv *argv)
     const struct scenario_server *server = plan->cell->server;
     char address[64];
     char ready[16];
+    char counters[16];
     format_address(server, 0, address, sizeof address);
     snprintf(ready, sizeof ready, "%d", PROCESS_READY_FD);
+    snprintf(counters, sizeof counters, "%d", PROCESS_COUNTERS_FD);
     argv_add(argv, plan->programs->serve);
     argv_add_option(argv, "model", server->model);
     argv_add_option(argv, "listen", address);
     argv_add_option(argv, "service", server->service);
-    argv_add_option(argv, "cpus", plan->layout->server_cpus);
+    if (*plan->layout->server_cpus)
+        argv_add_option(argv, "cpus", plan->layout->server_cpus);
+    if (plan->layout->shards > 0)
+        argv_add_option(argv, "steer", "cpu");
     argv_add_option(argv, "ready-fd", ready);
+    argv_add_option(argv, "counters-fd", counters);
     add_settings(argv, plan->server_table, &server->options);
     add_settings(argv, plan->server_table, &plan->cell->load->server_options);
 }
@@ -141,13 +147,19 @@ static void generator_argv(const struct trial *trial, struct argv *argv)
     const struct trial_plan *plan = trial->plan;
     const struct scenario *scenario = plan->scenario;
     char seed[24];
+    char threads[16];
     snprintf(seed, sizeof seed, "%" PRIu64, plan->seed);
+    snprintf(threads, sizeof threads, "%u", plan->layout->shards);
     argv_add(argv, plan->programs->load);
     argv_add(argv, trial->address);
     argv_add_option(argv, "service", plan->cell->server->service);
     argv_add_option(argv, "seed", seed);
     if (*plan->layout->generator_cpus)
         argv_add_option(argv, "cpus", plan->layout->generator_cpus);
+    if (*plan->layout->server_cpus)
+        argv_add_option(argv, "server-cpus", plan->layout->server_cpus);
+    if (plan->layout->shards > 0)
+        argv_add_option(argv, "threads", threads);
     argv_add_option(argv, "output", plan->report_path);
     argv_add(argv, "--quiet");
     add_settings(argv, plan->load_table, &plan->cell->load->options);
@@ -237,6 +249,7 @@ static int await_ready(struct trial *trial, uint16_t port)
 static int start_server(struct trial *trial)
 {
     const struct scenario_server *server = trial->plan->cell->server;
+    const char *list = trial->plan->layout->server_cpus;
     struct argv argv = {0};
     uint16_t port = 0;
     cpu_set_t cpus;
@@ -252,14 +265,15 @@ static int start_server(struct trial *trial)
     }
     if (r == 0 && argv.failed)
         r = -E2BIG;
-    if (r == 0)
-        r = cpuset_parse(trial->plan->layout->server_cpus, &cpus);
+    if (r == 0 && *list)
+        r = cpuset_parse(list, &cpus);
     if (r == 0)
         r = process_start(
             &trial->server,
             &(struct process_plan){.argv = argv.words,
-                                   .cpus = &cpus,
-                                   .wants_ready = server->model != NULL});
+                                   .cpus = *list ? &cpus : NULL,
+                                   .wants_ready = server->model != NULL,
+                                   .wants_counters = server->model != NULL});
     if (r < 0)
         end(trial, TRIAL_FAILED, "cannot start %s: %s",
             argv.count ? argv.words[0] : "the server", strerror(-r));
@@ -475,6 +489,26 @@ static const char *workers_of(const struct trial *trial)
     return text;
 }
 
+/* As the server counted them. Of datagrams there are no connections. */
+static void put_per_worker(const struct trial *trial, json_t *server)
+{
+    const struct tail *told = &trial->server.counters;
+    json_t *counters = json_loadb(told->bytes, told->length, 0, NULL);
+    json_t *workers = json_object_get(counters, "per_worker");
+    const bool datagrams =
+        trial->plan->cell->server->transport == TRANSPORT_UDP;
+    size_t i;
+    json_t *worker;
+    json_array_foreach(workers, i, worker)
+    {
+        if (datagrams)
+            put_null(worker, "connections");
+    }
+    put_json(server, "per_worker",
+             workers ? json_incref(workers) : json_null());
+    json_decref(counters);
+}
+
 /* What the generator could not know of the server. */
 static void describe_server(struct trial *trial)
 {
@@ -494,6 +528,7 @@ static void describe_server(struct trial *trial)
     }
     put_text(server, "service", row->service);
     put_known(server, "workers", workers ? strtoull(workers, NULL, 10) : 0);
+    put_per_worker(trial, server);
     put_json(server, "ready", json_incref(trial->ready));
     put_count(server, "pid", (uint64_t)trial->server.pid);
     put_cpu(trial, server);

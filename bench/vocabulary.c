@@ -5,11 +5,19 @@
 
 #include <string.h>
 
+/* To the list, which ends with NULL. */
+static void add(const char **names, const char *name)
+{
+    size_t count = 0;
+    while (names[count])
+        count++;
+    if (count < SCENARIO_ROWS_MAX)
+        names[count] = name;
+}
+
 int vocabulary_open(struct vocabulary *vocabulary,
                     const struct programs *programs)
 {
-    size_t streams = 0;
-    size_t datagrams = 0;
     size_t i;
     json_t *row;
     *vocabulary =
@@ -25,13 +33,18 @@ int vocabulary_open(struct vocabulary *vocabulary,
             json_string_value(json_object_get(row, "transport"));
         if (!name || !transport)
             continue;
-        if (strcmp(transport, "stream") == 0 && streams < SCENARIO_ROWS_MAX)
-            vocabulary->stream_models[streams++] = name;
-        else if (datagrams < SCENARIO_ROWS_MAX)
-            vocabulary->datagram_models[datagrams++] = name;
+        const bool is_stream = strcmp(transport, "stream") == 0;
+        add(is_stream ? vocabulary->stream_models : vocabulary->datagram_models,
+            name);
+        if (json_is_true(json_object_get(row, "takes_steering")))
+            add(is_stream ? vocabulary->steered_streams
+                          : vocabulary->steered_datagrams,
+                name);
     }
     vocabulary->words.stream_models = vocabulary->stream_models;
     vocabulary->words.datagram_models = vocabulary->datagram_models;
+    vocabulary->words.steered_streams = vocabulary->steered_streams;
+    vocabulary->words.steered_datagrams = vocabulary->steered_datagrams;
     return 0;
 }
 

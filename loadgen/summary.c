@@ -87,6 +87,7 @@ static void put_server(json_t *report, const struct view *view)
     static const char *const unknown[] = {"model",
                                           "command",
                                           "workers",
+                                          "per_worker",
                                           "ready",
                                           "pid",
                                           "cpu_user_ns",

@@ -97,11 +97,10 @@ static unsigned default_workers(const struct server *server)
 /* Steering needs a socket and a CPU for each worker. */
 static int check_steering(const struct server *server)
 {
-    const unsigned flags = server->model->flags;
     const unsigned cpus = (unsigned)CPU_COUNT(&server->cpus);
     if (!server->is_steered)
         return EXIT_PASS;
-    if (!(flags & MODEL_TAKES_WORKERS) || flags & MODEL_SHARES_SOCKET) {
+    if (!server_model_steers(server->model)) {
         log_line("--steer cpu: model '%s' has one socket for all its clients",
                  server->model->name);
         return EXIT_USAGE;

@@ -62,6 +62,12 @@ const struct server_model *server_model_find(const char *name, int socket_type)
     return NULL;
 }
 
+bool server_model_steers(const struct server_model *model)
+{
+    return model->flags & MODEL_TAKES_WORKERS &&
+           !(model->flags & MODEL_SHARES_SOCKET);
+}
+
 const char *server_model_nearest(const char *name)
 {
     const char *names[sizeof server_models / sizeof *server_models];
@@ -104,10 +110,12 @@ void server_models_print_json(FILE *out)
         bool yes = available(m, why);
         fprintf(out,
                 "  {\"name\": \"%s\", \"transport\": \"%s\", \"summary\": "
-                "\"%s\", \"takes_workers\": %s, \"available\": %s, \"reason\": "
+                "\"%s\", \"takes_workers\": %s, \"takes_steering\": %s, "
+                "\"available\": %s, \"reason\": "
                 "%s%s%s}%s\n",
                 m->name, transport_of(m), m->summary,
                 m->flags & MODEL_TAKES_WORKERS ? "true" : "false",
+                server_model_steers(m) ? "true" : "false",
                 yes ? "true" : "false", yes ? "" : "\"", yes ? "null" : why,
                 yes ? "" : "\"", m[1].name ? "," : "");
     }

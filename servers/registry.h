@@ -2,6 +2,7 @@
 #ifndef SOCKBENCH_SERVERS_REGISTRY_H
 #define SOCKBENCH_SERVERS_REGISTRY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -33,6 +34,9 @@ extern const struct server_model server_models[]; /* ends with a NULL name */
 
 /* The model of this name and socket type, or NULL. */
 const struct server_model *server_model_find(const char *name, int socket_type);
+
+/* Each of its workers has a socket: clients can be steered to workers. */
+bool server_model_steers(const struct server_model *model);
 
 /* The model name nearest to a wrong one, or NULL. */
 const char *server_model_nearest(const char *name);

@@ -12,6 +12,8 @@ const { loadBundles, readJson, render } = require("./render.js");
 const LAYOUTS = {
     split: "server and load on different CPUs",
     shared: "server and load on one CPU",
+    sharded: "a worker and a thread of the load on each CPU",
+    free: "server and load wherever the kernel put them",
 };
 
 function counted(count, word) {
@@ -22,7 +24,9 @@ function counted(count, word) {
 function caption(rows, report, { needs, against }) {
     const { name = rows.length > 0 ? rows[0].layout : "unknown", server_cpus, generator_cpus } = report.layout || {};
     const lines = [LAYOUTS[name] || `layout ${name}`];
-    if (server_cpus && generator_cpus)
+    if (name === "sharded" && server_cpus)
+        lines[0] = `sharded layout: a worker and a thread of the load on each of CPUs ${server_cpus}`;
+    else if (server_cpus && generator_cpus)
         lines[0] = `${name} layout: server on CPU ${server_cpus}, load on CPU ${generator_cpus}`;
     const sizes = [...new Set(rows.map((row) => row.size_bytes).filter((size) => size))];
     if (sizes.length === 1)

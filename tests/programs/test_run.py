@@ -235,6 +235,44 @@ class Layout(Case):
         self.assertEqual(seen["sockbench-serve"][0], {layout["server_cpus"]})
         self.assertEqual(seen["sockbench-load"][0], {layout["generator_cpus"]})
 
+    @unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "needs two CPUs")
+    def test_sharded_each_worker_serves_the_thread_on_its_cpu(self):
+        cpus = sorted(os.sched_getaffinity(0))
+        servers = [epoll(), {"model": "epoll-workers"}, {"model": "reuseport", "transport": "udp"}]
+        self.scenario(servers, [load(connections=10 * len(cpus))], layout="sharded")
+        done = self.run_bench(os.path.join(self.folder, "mine.json"))
+        self.assertIn("(sharded layout: a worker and a thread of the generator on each of CPUs ", done.stdout)
+        report = self.report()
+        self.assertEqual(schema_errors(report), [])
+        self.assertEqual(report["layout"]["name"], "sharded")
+        self.assertFalse(report["layout"]["apart"])
+        plain, stream, datagram = report["cells"]
+        self.assertEqual((plain["status"], stream["status"], datagram["status"]), ("does_not_apply", "ok", "ok"))
+        self.assertIn("dealt out among workers by CPU", plain["reason"])
+        (measured,) = stream["repetitions"]
+        self.assertEqual(measured["load"]["layout"], "sharded")
+        self.assertEqual(measured["evidence"]["shared_cpus"], cpus)
+        self.assertEqual((measured["server"]["workers"], measured["server"]["ready"]["steering"]), (len(cpus), "cpu"))
+        self.assertEqual([(w["cpu"], w["connections"]) for w in measured["server"]["per_worker"]],
+                         [(cpu, 10) for cpu in cpus])
+        (measured,) = datagram["repetitions"]
+        self.assertEqual([w["connections"] for w in measured["server"]["per_worker"]], [None] * len(cpus))
+        # Nobody but the thread beside it sends to a worker: each got its share of the requests, and they are all.
+        self.assertEqual(sum(w["reads"] for w in measured["server"]["per_worker"]),
+                         measured["generator"]["requests_total"])
+
+    def test_free_pins_neither_side(self):
+        self.run_bench(self.scenario([{"model": "epoll-workers"}], [load()], layout="free"))
+        report = self.report()
+        self.assertEqual(schema_errors(report), [])
+        self.assertEqual(report["layout"], {"name": "free", "server_cpus": None, "generator_cpus": None,
+                                            "apart": False})
+        (measured,) = report["cells"][0]["repetitions"]
+        self.assertEqual(measured["load"]["layout"], "free")
+        self.assertIsNone(measured["evidence"]["shared_cpus"])
+        self.assertEqual({w["cpu"] for w in measured["server"]["per_worker"]}, {None})
+        self.assertEqual({thread["cpu"] for thread in measured["generator"]["threads"]}, {None})
+
     def look(self, bench, seen):
         """Fills seen with {program: (CPU lists of its threads, how many)}."""
         for child in content("/proc/%d/task/%d/children" % (bench, bench)).split():

@@ -13,8 +13,8 @@ SERVERS = '"servers": [{"model": "epoll", "transport": "tcp"}]'
 LOADS = '"loads": [{"name": "a", "duration": "1s"}]'
 
 
-def server(members):
-    return '{"servers": [{%s}], %s}' % (members, LOADS)
+def server(members, before=""):
+    return '{%s"servers": [{%s}], %s}' % (before, members, LOADS)
 
 
 def load(members):
@@ -79,6 +79,11 @@ BAD = [
     (top('"repetitions": true'), None, "from 1 to 1000"),
     (top('"layout": "slpit"'), None, "layout must be"),
     (top('"layout": 3'), None, "layout must be"),
+    (server('"model": "gso", "transport": "udp", "options": {"workers": 2}', before='"layout": "sharded", '), None,
+     "'workers' is decided by the sharded layout"),
+    (server('"model": "epoll-workers", "options": {"steer": "none"}', before='"layout": "sharded", '), None,
+     "'steer' is decided by the sharded layout"),
+    (top('"layout": "sharded", "sweep": {"threads": [1, 2]}'), None, "'threads' is decided by the sharded layout"),
     (top('"layout": {"server": "0"}'), None, "generator must be a list of CPUs"),
     (top('"layout": {"server": "0", "generator": "x"}'), None, "generator must be a list of CPUs"),
     (top('"layout": {"server": 0, "generator": "1"}'), None, "server must be a text"),

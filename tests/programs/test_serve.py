@@ -121,7 +121,7 @@ class Output(unittest.TestCase):
     def test_the_list(self):
         rows = json.loads(run(SERVE, "--list", "--json").stdout)
         self.assertEqual({tuple(sorted(row)) for row in rows},
-                         {("available", "name", "reason", "summary", "takes_workers", "transport")})
+                         {("available", "name", "reason", "summary", "takes_steering", "takes_workers", "transport")})
         self.assertEqual({row["transport"] for row in rows}, {"stream", "datagram"})
         for row in rows:
             self.assertEqual(row["available"], row["reason"] is None)

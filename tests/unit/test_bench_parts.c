@@ -6,6 +6,7 @@
 #include "bench/listening.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <math.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -120,9 +121,52 @@ Test(layout, shared_takes_one_and_split_needs_two)
     cr_expect_not_null(layout_settle(&layout, &allowed));
 }
 
+Test(layout, sharded_takes_all_that_are_allowed_and_two_at_least)
+{
+    struct layout layout = {.kind = LAYOUT_SHARDED};
+    cpu_set_t allowed = cpus(3, 5);
+    cr_expect_null(layout_settle(&layout, &allowed));
+    cr_expect_str_eq(layout.server_cpus, "3,5");
+    cr_expect_str_eq(layout.generator_cpus, "3,5");
+    cr_expect_eq(layout.shards, 2);
+    cr_expect_not(layout_is_apart(&layout));
+    layout = (struct layout){.kind = LAYOUT_SHARDED};
+    allowed = cpus(3, 3);
+    cr_expect_not_null(layout_settle(&layout, &allowed));
+    layout = (struct layout){.kind = LAYOUT_SHARDED};
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu += 2)
+        CPU_SET(cpu, &allowed);
+    cr_expect_not_null(layout_settle(&layout, &allowed));
+}
+
+Test(layout, free_pins_nobody)
+{
+    struct layout layout = {.kind = LAYOUT_FREE};
+    cpu_set_t allowed = cpus(3, 5);
+    cr_expect_null(layout_settle(&layout, &allowed));
+    cr_expect_str_eq(layout.server_cpus, "");
+    cr_expect_str_eq(layout.generator_cpus, "");
+    cr_expect_not(layout_is_apart(&layout));
+}
+
+Test(layout, kinds_are_named)
+{
+    static const char *const known[] = {"split", "shared", "sharded", "free"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        struct layout layout = {.kind = LAYOUT_EXPLICIT};
+        cr_expect_eq(layout_kind_of(known[i], &layout.kind), 0);
+        cr_expect_str_eq(layout_name(&layout), known[i]);
+    }
+    enum layout_kind kind = LAYOUT_SPLIT;
+    cr_expect_eq(layout_kind_of("explicit", &kind), -EINVAL);
+    cr_expect_eq(layout_kind_of("slpit", &kind), -EINVAL);
+    cr_expect_eq(kind, LAYOUT_SPLIT);
+}
+
 Test(layout, explicit_cpus_must_be_allowed)
 {
-    struct layout layout = {LAYOUT_EXPLICIT, "0-1", "1"};
+    struct layout layout = {
+        .kind = LAYOUT_EXPLICIT, .server_cpus = "0-1", .generator_cpus = "1"};
     cpu_set_t both = cpus(0, 1);
     cpu_set_t other = cpus(0, 2);
     cr_expect_null(layout_settle(&layout, &both));

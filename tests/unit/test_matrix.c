@@ -151,6 +151,39 @@ Test(matrix, the_order_is_the_seeds)
     scenario_done(&scenario);
 }
 
+Test(matrix, a_sharded_layout_wants_steering_and_a_connection_for_each_cpu)
+{
+    static const char *const steered[] = {"epoll-workers", NULL};
+    struct scenario_words with_steering = words;
+    with_steering.steered_streams = steered;
+    static const char sharded[] =
+        "{\"layout\": \"sharded\","
+        " \"servers\": [{\"model\": \"epoll\"}, {\"model\": "
+        "\"epoll-workers\"}],"
+        " \"loads\": [{\"name\": \"a\"}], \"sweep\": {\"connections\": "
+        "[1, 2]}}";
+    struct scenario scenario;
+    struct scenario_error error;
+    struct matrix matrix;
+    cr_assert_eq(scenario_parse("x.json", sharded, strlen(sharded),
+                                &with_steering, &scenario, &error),
+                 0, "%s", error.text);
+    cr_assert_eq(matrix_expand(&scenario, &load_option_table, NULL, &matrix),
+                 0);
+    struct layout layout = scenario.layout;
+    cr_expect_eq(layout.kind, LAYOUT_SHARDED);
+    layout.shards = 2;
+    matrix_fit(&matrix, &layout);
+    cr_assert_eq(matrix.count, 4);
+    for (size_t i = 0; i < matrix.count; i++) {
+        const struct cell *cell = &matrix.cells[i];
+        bool expected = cell->server->is_steered && cell->connections == 2;
+        cr_expect_eq(cell->does_not_apply == NULL, expected, "%s", cell->key);
+    }
+    matrix_done(&matrix);
+    scenario_done(&scenario);
+}
+
 Test(matrix, rates_are_of_all_connections_together)
 {
     struct scenario scenario = parse(
