@@ -4,6 +4,7 @@
 #define SOCKBENCH_BENCH_COMMANDS_H
 
 int command_run(int argc, char **argv);
+int command_find(int argc, char **argv);
 int command_list(int argc, char **argv);
 
 #endif

@@ -243,9 +243,21 @@ static double unanswered_ratio(const json_t *report)
  * were not answered. */
 static double quantile_ns(const json_t *report, double q)
 {
+    const json_t *response =
+        json_object_get(json_object_get(report, "latency"), "response");
+    size_t i;
+    json_t *row;
     if (unanswered_ratio(report) > 1 - q + 1e-12)
         return (double)INFINITY;
-    return report_quantile_ns(report, "response", q);
+    json_array_foreach(json_object_get(response, "quantiles"), i, row)
+    {
+        const json_t *value = json_object_get(row, "value_ns");
+        if (fabs(json_number_value(json_object_get(row, "q")) - q) > 1e-9)
+            continue;
+        return json_is_number(value) ? json_number_value(value)
+                                     : (double)INFINITY;
+    }
+    return (double)NAN;
 }
 
 static double max_ns(const json_t *report)

@@ -21,6 +21,7 @@ struct command {
 static const struct command commands[] = {
     {"run", "run a scenario: servers against loads, one report", command_run,
      NULL},
+    {"find", "find the highest rate that a server holds", command_find, NULL},
     {"list", "show the scenarios and the server models", command_list, NULL},
     {"serve", "start a server by hand (sockbench-serve)", NULL,
      "sockbench-serve"},

@@ -1,0 +1,371 @@
+#include "bench/find_target.h"
+
+#include "servers/cli/cpuset.h"
+#include "servers/cli/log.h"
+#include "servers/cli/nearest.h"
+#include "servers/wire/address.h"
+#include "servers/wire/service.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define OPTION_STRUCT_MAX 1024 /* the largest struct that a table fills */
+
+/* Decided by the search, or by the options of its own of the same name. */
+static const char *const server_reserved[] = {
+    "model", "listen",      "service", "cpus", "ready-fd", "list",
+    "json",  "counters-fd", "verbose", "help", "version",  NULL};
+static const char *const load_reserved[] = {
+    "service",     "cpus",     "seed",        "output",          "json",
+    "quiet",       "label",    "help",        "version",         "rate",
+    "duration",    "requests", "warmup",      "rate-per-conn",   "timeout",
+    "connections", "threads",  "size",        "arrival",         "pipeline",
+    "hlog",        "hgrm",     "server-cpus", "reconnect-every", NULL};
+
+static int fail(struct target_error *error, int exit_code, const char *format,
+                ...) __attribute__((format(printf, 3, 4)));
+
+static int fail(struct target_error *error, int exit_code, const char *format,
+                ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error->text, sizeof error->text, format, arguments);
+    va_end(arguments);
+    error->exit_code = exit_code;
+    return -1;
+}
+
+static bool is_one_of(const char *word, const char *const *names)
+{
+    for (; *names; names++) {
+        if (strcmp(word, *names) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int split(const char *option, const char *text, struct words *ret_words,
+                 struct target_error *error)
+{
+    int r = words_split(text, ret_words);
+    if (r == 0)
+        return 0;
+    return fail(error, EXIT_USAGE, "--%s '%s': %s", option, text,
+                r == -EINVAL  ? "a quote is not closed"
+                : r == -E2BIG ? "too many words"
+                              : strerror(-r));
+}
+
+/* "--name value", "--name=value" or "--flag" from word i on, as a setting. */
+static int take_setting(struct words *words, size_t *i, const char *option,
+                        const struct option_table *table,
+                        const char *const *reserved,
+                        struct setting *ret_setting, struct target_error *error)
+{
+    _Alignas(16) char config[OPTION_STRUCT_MAX] = {0};
+    struct option_error wrong;
+    static char on[] = "on";
+    char *word = words->list[(*i)++];
+    if (strncmp(word, "--", 2) != 0 || word[2] == '\0')
+        return fail(error, EXIT_USAGE,
+                    "--%s: '%s' is not of the form --name value", option, word);
+    char *equals = strchr(word, '=');
+    if (equals)
+        *equals = '\0';
+    const char *name = word + 2;
+    const struct option_spec *spec = options_find(table, name);
+    const char *near = options_nearest(table, name);
+    if (spec && is_one_of(name, reserved))
+        return fail(error, EXIT_USAGE,
+                    "--%s: '%s' is decided by the search or its own options",
+                    option, name);
+    if (!spec)
+        return fail(error, EXIT_USAGE, "--%s: unknown option '%s'%s%s%s",
+                    option, name, near ? " (did you mean '" : "",
+                    near ? near : "", near ? "'?)" : "");
+    char *value = equals                      ? equals + 1
+                  : spec->type == OPTION_FLAG ? on
+                  : *i < words->count         ? words->list[(*i)++]
+                                              : NULL;
+    if (!value)
+        return fail(error, EXIT_USAGE, "--%s: '%s' wants a value", option,
+                    name);
+    if (options_set(table, name, value, config, &wrong) < 0)
+        return fail(error, EXIT_USAGE, "--%s: %s", option, wrong.text);
+    *ret_setting = (struct setting){name, value};
+    return 0;
+}
+
+/* Adds the settings that words hold. */
+static int take_settings(struct words *words, const char *option,
+                         const struct option_table *table,
+                         const char *const *reserved, struct settings *settings,
+                         struct target_error *error)
+{
+    for (size_t i = 0; i < words->count;) {
+        if (settings->count == TARGET_SETTINGS_MAX)
+            return fail(error, EXIT_USAGE, "--%s: too many options", option);
+        if (take_setting(words, &i, option, table, reserved,
+                         &settings->list[settings->count], error) < 0)
+            return -1;
+        settings->count++;
+    }
+    return 0;
+}
+
+/* A server that is started says its port itself, or is given a free one: where
+ * on the loopback is all that there is to say. */
+static int take_listen(struct target *target, const char *text,
+                       struct target_error *error)
+{
+    const char *why = NULL;
+    char formatted[ADDRESS_TEXT_MAX];
+    struct address address;
+    struct scenario_server *server = &target->server;
+    if (address_parse(text, &address, &why) < 0)
+        return fail(error, EXIT_USAGE, "--listen '%s': %s", text, why);
+    address_format(&address, formatted);
+    server->transport =
+        address.socket_type == SOCK_STREAM ? TRANSPORT_TCP : TRANSPORT_UDP;
+    server->ipv6 = address.u.any.sa_family == AF_INET6;
+    char wanted[ADDRESS_TEXT_MAX];
+    snprintf(wanted, sizeof wanted, "%s://%s:0",
+             transport_name(server->transport),
+             server->ipv6 ? "[::1]" : "127.0.0.1");
+    if (strcmp(formatted, wanted) != 0)
+        return fail(error, EXIT_USAGE,
+                    "--listen '%s': a server that is started here listens on "
+                    "127.0.0.1 or [::1], port 0 (a free one), tcp or udp",
+                    text);
+    return 0;
+}
+
+static int take_address(struct target *target, const char *text,
+                        struct target_error *error)
+{
+    const char *why = NULL;
+    struct address address;
+    if (address_parse(text, &address, &why) < 0)
+        return fail(error, EXIT_USAGE, "cannot load '%s': %s", text, why);
+    target->address = text;
+    target->name = text;
+    target->server.transport =
+        address.socket_type == SOCK_STREAM ? TRANSPORT_TCP : TRANSPORT_UDP;
+    target->server.ipv6 = address.u.any.sa_family == AF_INET6;
+    return 0;
+}
+
+static int take_model(struct target *target, const char *model,
+                      const struct scenario_words *words,
+                      struct target_error *error)
+{
+    bool tcp = target->server.transport == TRANSPORT_TCP;
+    const char *const *names =
+        tcp ? words->stream_models : words->datagram_models;
+    target->server.model = model;
+    target->name = model;
+    if (!names || is_one_of(model, names))
+        return 0;
+    const char *near = nearest_name(model, names);
+    return fail(error, EXIT_USAGE, "--model '%s': no such model on %s%s%s%s",
+                model, transport_name(target->server.transport),
+                near ? " (did you mean '" : "", near ? near : "",
+                near ? "'?)" : "");
+}
+
+static int take_command(struct target *target, const char *text,
+                        struct target_error *error)
+{
+    struct words *words = &target->command;
+    bool reached = false;
+    if (split("command", text, words, error) < 0)
+        return -1;
+    for (size_t i = 0; i < words->count; i++) {
+        target->command_list[i] = words->list[i];
+        reached = reached || strstr(words->list[i], "{port}") ||
+                  strstr(words->list[i], "{address}");
+    }
+    if (!reached)
+        return fail(error, EXIT_USAGE,
+                    "--command '%s': it is told no {port} and no {address}",
+                    text);
+    const char *slash = strrchr(words->list[0], '/');
+    target->name = slash ? slash + 1 : words->list[0];
+    target->server.command = target->command_list;
+    return 0;
+}
+
+/* Which server: one of three ways to say it. */
+static int take_server(struct target *target,
+                       const struct find_options *options, const char *address,
+                       const struct scenario_words *words,
+                       struct target_error *error)
+{
+    int ways = !!options->model + !!options->command + !!address;
+    if (ways == 0)
+        return fail(error, EXIT_USAGE,
+                    "which server? --model NAME, --command WORDS, or the "
+                    "address of one that runs");
+    if (ways > 1)
+        return fail(error, EXIT_USAGE,
+                    "--model, --command and an address: one of the three");
+    if (!options->model && options->server_options)
+        return fail(error, EXIT_USAGE,
+                    "--server-options: only a --model takes them");
+    int r = address ? take_address(target, address, error)
+                    : take_listen(target, options->listen, error);
+    if (r == 0 && options->model)
+        r = take_model(target, options->model, words, error);
+    if (r == 0 && options->command)
+        r = take_command(target, options->command, error);
+    if (r < 0)
+        return r;
+    target->server.name = target->name;
+    target->server.service =
+        options->service
+            ? options->service
+            : service_default(target->server.transport == TRANSPORT_TCP
+                                  ? SOCK_STREAM
+                                  : SOCK_DGRAM)
+                  ->name;
+    if (!options->server_options)
+        return 0;
+    if (split("server-options", options->server_options, &target->server_words,
+              error) < 0)
+        return -1;
+    return take_settings(&target->server_words, "server-options",
+                         words->server_table, server_reserved,
+                         &target->server.options, error);
+}
+
+static char *next_number(struct target *target, const char *name)
+{
+    struct settings *settings = &target->load.options;
+    char *text = target->numbers[settings->count];
+    settings->list[settings->count++] = (struct setting){name, text};
+    return text;
+}
+
+static void add_number(struct target *target, const char *name, uint64_t number,
+                       const char *unit)
+{
+    snprintf(next_number(target, name), TARGET_NUMBER_MAX, "%" PRIu64 "%s",
+             number, unit);
+}
+
+static int take_load(struct target *target, const struct find_options *options,
+                     const struct scenario_words *words,
+                     struct target_error *error)
+{
+    _Alignas(16) char config[OPTION_STRUCT_MAX] = {0};
+    struct option_error wrong;
+    struct cell *cell = &target->cell;
+    if (options_set(words->load_table, "arrival", options->arrival, config,
+                    &wrong) < 0)
+        return fail(error, EXIT_USAGE, "%s", wrong.text);
+    add_number(target, "connections", options->connections, "");
+    add_number(target, "threads", options->threads, "");
+    add_number(target, "size", options->size_bytes, "");
+    add_number(target, "duration", options->step_duration_ns, "ns");
+    add_number(target, "warmup", options->warmup_ns, "ns");
+    add_number(target, "timeout", options->timeout_ns, "ns");
+    snprintf(next_number(target, "arrival"), TARGET_NUMBER_MAX, "%s",
+             options->arrival);
+    target->rate = next_number(target, "rate");
+    cell->connections = options->connections;
+    cell->size_bytes = options->size_bytes;
+    cell->expected_ns = options->step_duration_ns + options->warmup_ns;
+    if (!options->load_options)
+        return 0;
+    if (split("load-options", options->load_options, &target->load_words,
+              error) < 0)
+        return -1;
+    return take_settings(&target->load_words, "load-options", words->load_table,
+                         load_reserved, &target->load.options, error);
+}
+
+/* All that is allowed but these; these where nothing is left. */
+static void others(const cpu_set_t *allowed, const char *cpus,
+                   char text[static LAYOUT_CPUS_MAX])
+{
+    cpu_set_t taken;
+    cpu_set_t rest;
+    (void)cpuset_parse(cpus, &taken); /* checked as an option */
+    CPU_AND(&taken, &taken, allowed);
+    CPU_XOR(&rest, allowed, &taken);
+    cpuset_format(CPU_COUNT(&rest) > 0 ? &rest : allowed, text,
+                  LAYOUT_CPUS_MAX);
+}
+
+static int settle_layout(struct target *target,
+                         const struct find_options *options,
+                         struct target_error *error)
+{
+    struct layout *layout = &target->layout;
+    cpu_set_t allowed;
+    char text[LAYOUT_CPUS_MAX];
+    int r = cpuset_allowed(&allowed);
+    if (r < 0)
+        return fail(error, EXIT_FAILED, "cannot see which CPUs may be used: %s",
+                    strerror(-r));
+    if (options->cpus)
+        snprintf(layout->generator_cpus, LAYOUT_CPUS_MAX, "%s", options->cpus);
+    if (options->server_cpus)
+        snprintf(layout->server_cpus, LAYOUT_CPUS_MAX, "%s",
+                 options->server_cpus);
+    layout->kind = LAYOUT_EXPLICIT;
+    /* Where a server that runs already is, only its owner can say. */
+    if (target->address && !(options->cpus && options->server_cpus))
+        return 0;
+    if (!options->cpus && !options->server_cpus)
+        layout->kind = CPU_COUNT(&allowed) > 1 ? LAYOUT_SPLIT : LAYOUT_SHARED;
+    else if (!options->cpus)
+        others(&allowed, options->server_cpus, layout->generator_cpus);
+    else if (!options->server_cpus)
+        others(&allowed, options->cpus, layout->server_cpus);
+    const char *why = layout_settle(layout, &allowed);
+    if (!why)
+        return 0;
+    return fail(error, EXIT_IMPOSSIBLE,
+                "--cpus, --server-cpus: %s (allowed: %s)", why,
+                cpuset_format(&allowed, text, sizeof text));
+}
+
+int target_init(struct target *target, const struct find_options *options,
+                const char *address, const struct scenario_words *words,
+                struct target_error *error)
+{
+    static char name[] = "find";
+    static char here[] = ".";
+    *target = (struct target){
+        .scenario = {.name = name, .directory = here, .repetitions = 1}};
+    target->server.options.list = target->server_settings;
+    target->load.name = name;
+    target->load.options.list = target->load_settings;
+    target->cell.server = &target->server;
+    target->cell.load = &target->load;
+    snprintf(target->cell.key, sizeof target->cell.key, "find");
+    if (take_server(target, options, address, words, error) < 0 ||
+        take_load(target, options, words, error) < 0)
+        return -1;
+    return settle_layout(target, options, error);
+}
+
+void target_set_rate(struct target *target, double rate_per_s)
+{
+    target->cell.rate_per_s = rate_per_s;
+    snprintf(target->rate, TARGET_NUMBER_MAX, "%.6f", rate_per_s);
+}
+
+void target_done(struct target *target)
+{
+    words_done(&target->command);
+    words_done(&target->server_words);
+    words_done(&target->load_words);
+}
