@@ -84,17 +84,18 @@ static void by_counters(const struct losses_facts *facts, struct losses *l)
     l->difference = of(less(l->sends, l->arrived) - sum(l));
 }
 
-/* What is missing between the two counts of one way, and what dropped there:
- * one possible cause takes it all, none contradicts, several are unknown. */
-static int64_t one_cause(int64_t missing, bool possible, bool others,
+/* What is missing between the two counts of one way, and the drops of the
+ * socket at its end, which are of single datagrams or of blocks. They account
+ * for all of it when they are as many, or when nothing else can; none at all
+ * and no other cause is a contradiction; the rest is unknown. */
+static int64_t at_socket(int64_t missing, uint64_t drops, bool others,
                          struct losses *l)
 {
-    if (missing <= 0 || !possible || others) {
-        if (possible || others)
-            l->unknown.count += missing;
-        return 0;
-    }
-    return missing;
+    if (missing == (int64_t)drops || (drops > 0 && !others))
+        return missing;
+    if (drops > 0 || others)
+        l->unknown.count += missing;
+    return 0;
 }
 
 static void by_sequence(const struct losses_facts *facts, struct losses *l)
@@ -110,13 +111,13 @@ static void by_sequence(const struct losses_facts *facts, struct losses *l)
         late += kernel->no_ports;
     l->by = LOSSES_BY_SEQUENCE;
     l->unknown = of(0);
-    l->server_buffer = of(one_cause(forward, facts->server.drops > 0,
+    l->server_buffer = of(at_socket(forward, facts->server.drops,
                                     device || facts->server.left_unread, l));
     l->server = of(0);
     l->client_buffer = of(0);
     if (facts->replies) {
         l->client_buffer.count =
-            one_cause(back, facts->client.drops > 0, device || late > 0, l);
+            at_socket(back, facts->client.drops, device || late > 0, l);
         l->server.count = less(facts->server.received, facts->server.replied);
         if (late > 0 && facts->client.drops == 0 && !device) {
             l->server.count += back;

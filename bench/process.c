@@ -1,6 +1,7 @@
 #include "bench/process.h"
 
 #include "bench/keeper.h"
+#include "bench/namespace.h"
 #include "loadgen/measure/clock.h"
 
 #include <errno.h>
@@ -75,6 +76,8 @@ static void child(const struct process_plan *plan, pid_t parent,
     signal(SIGINT, SIG_DFL);
     signal(SIGXFSZ, SIG_DFL);
     setpgid(0, 0);
+    /* First: a user namespace makes the kernel forget the death signal. */
+    int entered = plan->space ? namespace_enter(plan->space) : 0;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) /* died before the line above */
         _exit(127);
@@ -83,6 +86,10 @@ static void child(const struct process_plan *plan, pid_t parent,
         _exit(127);
     if (take_ends(ends) < 0)
         goto out;
+    if (entered < 0) {
+        errno = -entered;
+        goto out;
+    }
     if (plan->cpus && sched_setaffinity(0, sizeof *plan->cpus, plan->cpus) < 0)
         goto out;
     execvp(plan->argv[0], plan->argv);

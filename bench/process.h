@@ -28,6 +28,8 @@ struct tail {
     char bytes[PROCESS_TAIL_BYTES];
 };
 
+struct namespace;
+
 struct process {
     pid_t pid; /* and process group; -1: never started */
     int pidfd; /* -1 once it has been reaped */
@@ -44,6 +46,7 @@ struct process_plan {
     const cpu_set_t *cpus; /* NULL: the caller's */
     bool wants_ready;      /* open PROCESS_READY_FD in the child */
     bool wants_counters;   /* and PROCESS_COUNTERS_FD */
+    const struct namespace *space; /* to live in; NULL: the caller's */
 };
 
 /* Makes a struct that process_done accepts. */

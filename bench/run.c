@@ -20,6 +20,7 @@
 struct run_options {
     const char *output;
     const char *only;
+    const char *namespace;
     bool plan;
     bool help;
 };
@@ -39,6 +40,14 @@ static const struct option_spec rows[] = {
      .argument = "CELL",
      .help = "run this cell alone, or all that match a glob such as "
              "'tcp/*/c=64/*'"},
+    {.name = "namespace",
+     .type = OPTION_CHOICE,
+     .offset = AT(namespace),
+     .argument = "HOW",
+     .choices = "auto|private|host",
+     .help = "a network namespace for server and load: auto (for datagrams, "
+             "where allowed), private (for all) or host (none); default: as "
+             "the scenario says"},
     {.name = "plan",
      .type = OPTION_FLAG,
      .offset = AT(plan),
@@ -192,6 +201,8 @@ static int plan_trials(struct work *work)
         log_line("no cell: the loads are for other transports");
         return EXIT_USAGE;
     }
+    if (work->options.namespace)
+        (void)space_parse(work->options.namespace, &work->scenario.space);
     work->layout = scenario->layout;
     work->impossible = layout_settle(&work->layout, &work->allowed);
     matrix_fit(&work->matrix, &work->layout);
@@ -248,6 +259,7 @@ static void run_slot(struct work *work, const struct slot *slot)
         .server_table = work->vocabulary.words.server_table,
         .load_table = work->vocabulary.words.load_table,
         .seed = work->scenario.seed + slot->repetition,
+        .space = work->scenario.space,
         .report_path = scratch,
         .interrupt_fd = work->interrupt_fd,
     };

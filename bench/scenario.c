@@ -50,8 +50,8 @@ static const char *const server_keys[] = {"name",      "model",  "command",
                                           "transport", "family", "service",
                                           "options",   NULL};
 static const char *const scenario_keys[] = {
-    "title",  "description", "reading", "seed",  "repetitions",
-    "layout", "servers",     "loads",   "sweep", NULL};
+    "title",     "description", "reading", "seed",  "repetitions", "layout",
+    "namespace", "servers",     "loads",   "sweep", NULL};
 static const char *const layout_keys[] = {"server", "generator", NULL};
 
 static int fail_at(const struct reader *reader, struct position position,
@@ -618,6 +618,29 @@ static int read_layout(const struct reader *reader, const struct path *root,
     return r;
 }
 
+int space_parse(const char *text, enum space *ret_space)
+{
+    static const char *const names[] = {"auto", "private", "host"};
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(text, names[i]) != 0)
+            continue;
+        *ret_space = (enum space)i;
+        return 0;
+    }
+    return -EINVAL;
+}
+
+static int read_space(const struct reader *reader, const struct path *root,
+                      json_t *object, enum space *ret_space)
+{
+    struct path at = {root, "namespace", 0};
+    const char *text = "auto";
+    int r = read_text(reader, object, root, "namespace", &text);
+    if (r == 0 && space_parse(text, ret_space) < 0)
+        r = fail_value(reader, &at, "namespace must be auto, private or host");
+    return r;
+}
+
 static int check_size(const struct reader *reader, const struct path *root,
                       const struct scenario *scenario)
 {
@@ -657,6 +680,8 @@ static int read_scenario(struct reader *reader, struct scenario *scenario)
     if (r == 0)
         r = read_layout(reader, &root, object, &scenario->layout);
     reader->is_sharded = scenario->layout.kind == LAYOUT_SHARDED;
+    if (r == 0)
+        r = read_space(reader, &root, object, &scenario->space);
     if (r == 0)
         r = read_servers(reader, &root, scenario);
     if (r == 0)

@@ -3,7 +3,7 @@
  *
  *   {
  *     "title": "...", "description": "...", "reading": "...",
- *     "seed": 1, "repetitions": 1, "layout": "split",
+ *     "seed": 1, "repetitions": 1, "layout": "split", "namespace": "auto",
  *     "servers": [
  *       {"model": "epoll", "transport": "tcp", "service": "echo",
  *        "options": {"workers": 2}},
@@ -52,6 +52,13 @@ enum transport {
     TRANSPORT_UDP,
 };
 
+/* Whether a trial has a network namespace to itself. */
+enum space {
+    SPACE_AUTO,    /* datagrams do, where the machine allows it */
+    SPACE_PRIVATE, /* yes, or it is skipped */
+    SPACE_HOST,    /* no */
+};
+
 struct scenario_server {
     const char *name;
     const char *model; /* NULL: an external command */
@@ -84,6 +91,7 @@ struct scenario {
     uint64_t seed;
     unsigned repetitions;
     struct layout layout;
+    enum space space;
     struct scenario_server *servers;
     size_t server_count;
     struct scenario_load *loads;
@@ -120,6 +128,9 @@ void scenario_done(struct scenario *scenario);
 
 /* The text of a setting, or NULL. The last one counts. */
 const char *settings_get(const struct settings *settings, const char *name);
+
+/* "auto", "private" or "host". 0, or -EINVAL for another text. */
+int space_parse(const char *text, enum space *ret_space);
 
 /* "tcp" or "udp". */
 const char *transport_name(enum transport transport);

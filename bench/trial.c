@@ -2,8 +2,10 @@
 
 #include "bench/aggregate.h"
 #include "bench/argv.h"
+#include "bench/attribution.h"
 #include "bench/keeper.h"
 #include "bench/listening.h"
+#include "bench/namespace.h"
 #include "bench/usage.h"
 #include "loadgen/measure/clock.h"
 #include "loadgen/measure/report.h"
@@ -35,6 +37,10 @@ struct trial {
     json_t *ready; /* what the ready line said beside the address */
     struct usage before, after;
     uint64_t pss_bytes, rss_bytes; /* greatest seen; 0: unknown */
+    struct namespace space;
+    bool is_private;        /* space is one */
+    char space_reason[120]; /* why it is not */
+    struct attribution attribution;
 };
 
 const char *trial_status_name(enum trial_status status)
@@ -246,6 +252,36 @@ static int await_ready(struct trial *trial, uint16_t port)
     return 0;
 }
 
+/* Where it is to live: a fresh namespace a trial, so that its counters begin
+ * at zero and no socket of an earlier one is left. 0 or -1. */
+static int choose_space(struct trial *trial)
+{
+    const enum space wanted = trial->plan->space;
+    bool datagrams = trial->plan->cell->server->transport == TRANSPORT_UDP;
+    const char *why = NULL;
+    int r = 0;
+    if (wanted == SPACE_HOST)
+        why = "asked for";
+    else if (wanted == SPACE_AUTO && !datagrams)
+        why = "streams lose nothing that would have to be looked for";
+    if (!why) {
+        r = namespace_open(&trial->space);
+        trial->is_private = r == 0;
+        why = r < 0 ? strerror(-r) : "";
+    }
+    snprintf(trial->space_reason, sizeof trial->space_reason, "%s%s",
+             r < 0 ? "cannot make one: " : "", why);
+    if (r < 0 && wanted == SPACE_PRIVATE)
+        return end(trial, TRIAL_SKIPPED, "no private network namespace: %s",
+                   strerror(-r));
+    return 0;
+}
+
+static const struct namespace *space_of(const struct trial *trial)
+{
+    return trial->is_private ? &trial->space : NULL;
+}
+
 static int start_server(struct trial *trial)
 {
     const struct scenario_server *server = trial->plan->cell->server;
@@ -273,7 +309,8 @@ static int start_server(struct trial *trial)
             &(struct process_plan){.argv = argv.words,
                                    .cpus = *list ? &cpus : NULL,
                                    .wants_ready = server->model != NULL,
-                                   .wants_counters = server->model != NULL});
+                                   .wants_counters = server->model != NULL,
+                                   .space = space_of(trial)});
     if (r < 0)
         end(trial, TRIAL_FAILED, "cannot start %s: %s",
             argv.count ? argv.words[0] : "the server", strerror(-r));
@@ -296,7 +333,8 @@ static int start_generator(struct trial *trial)
     if (r == 0)
         r = process_start(&trial->generator,
                           &(struct process_plan){.argv = argv.words,
-                                                 .cpus = *list ? &cpus : NULL});
+                                                 .cpus = *list ? &cpus : NULL,
+                                                 .space = space_of(trial)});
     if (r < 0)
         end(trial, TRIAL_FAILED, "cannot start %s: %s",
             trial->plan->programs->load, strerror(-r));
@@ -541,33 +579,63 @@ static void describe_server(struct trial *trial)
               beyond((uint64_t)used->ru_nivcsw, trial->before.involuntary));
 }
 
+/* Where the two lived, and what became of their datagrams there. */
+static void describe_space(struct trial *trial)
+{
+    json_t *environment = json_object_get(trial->result->report, "environment");
+    const char *model =
+        is_ours(trial) ? trial->plan->cell->server->model : NULL;
+    const struct tail *told = &trial->server.counters;
+    if (!environment)
+        return;
+    json_t *space = put_object(environment, "namespace");
+    put_text(space, "kind", trial->is_private ? "private" : "host");
+    put_text(space, "reason",
+             is_ours(trial) ? (trial->is_private ? NULL : trial->space_reason)
+                            : "the server was there already");
+    json_t *counters = json_loadb(told->bytes, told->length, 0, NULL);
+    /* Only once it has ended are its counters whole. */
+    attribution_put(&trial->attribution, counters,
+                    model && strcmp(model, "gso") == 0, trial->result->report);
+    json_decref(counters);
+}
+
 void trial_run(const struct trial_plan *plan, struct trial_result *ret_result)
 {
     struct trial trial = {.plan = plan, .result = ret_result};
     *ret_result = (struct trial_result){.status = TRIAL_OK};
     process_init(&trial.server);
     process_init(&trial.generator);
+    namespace_init(&trial.space);
+    attribution_init(&trial.attribution);
     trial.ready = json_object();
     if (plan->address)
         snprintf(trial.address, sizeof trial.address, "%s", plan->address);
-    else if (start_server(&trial) < 0)
+    else if (choose_space(&trial) < 0 || start_server(&trial) < 0)
         goto out;
     if (is_ours(&trial))
         read_usage(&trial, &trial.before);
+    if (is_ours(&trial) && plan->cell->server->transport == TRANSPORT_UDP)
+        (void)attribution_begin(&trial.attribution, trial.server.pid,
+                                trial.address, trial.is_private);
     sample_memory(&trial);
     if (start_generator(&trial) < 0 || await_generator(&trial) < 0)
         goto out;
     if (is_ours(&trial) && !trial.server.ended)
         read_usage(&trial, &trial.after);
     sample_memory(&trial);
+    attribution_load_ended(&trial.attribution);
     take_report(&trial);
     judge_generator(&trial);
 out:
     process_stop(&trial.generator, STOP_NS, plan->interrupt_fd);
     stop_server(&trial);
     describe_server(&trial);
+    describe_space(&trial);
     process_done(&trial.generator);
     process_done(&trial.server);
+    attribution_done(&trial.attribution);
+    namespace_done(&trial.space);
     keeper_sweep();
     unlink(plan->report_path);
     json_decref(trial.ready);

@@ -30,6 +30,7 @@ struct trial_plan {
     const struct programs *programs;
     const struct option_table *server_table, *load_table;
     uint64_t seed;           /* of the generator */
+    enum space space;        /* the scenario's, or what the command line says */
     const char *report_path; /* for the generator's report; gone afterwards */
     int interrupt_fd;        /* readable: end now */
 };

@@ -315,6 +315,7 @@ json_t *summary_make(const struct plan *plan, const struct run_result *result,
     put_config(report, &plan->options);
     host_put_environment(report, "environment");
     json_t *environment = json_object_get(report, "environment");
+    put_null(environment, "namespace"); /* known to whoever made it */
     put_json(environment, "before", before);
     put_json(environment, "after", host_state());
     char address[ADDRESS_TEXT_MAX];
