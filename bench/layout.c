@@ -45,6 +45,9 @@ static const char *settle_sharded(struct layout *layout,
     layout->shards = (unsigned)CPU_COUNT(allowed);
     if (layout->shards < 2)
         return "the sharded layout needs two CPUs, and one may be used here";
+    if (layout->shards > LAYOUT_SHARDS_MAX)
+        return "the sharded layout is for 256 CPUs at most, and more may be "
+               "used here";
     /* A list of CPUs in no order may be too long to be written. */
     return cpuset_parse(layout->server_cpus, &read) == 0 &&
                    CPU_EQUAL(&read, allowed)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #define LAYOUT_CPUS_MAX 128
+#define LAYOUT_SHARDS_MAX 256 /* as many threads as the generator has */
 
 enum layout_kind {
     LAYOUT_SPLIT,    /* the first two CPUs that the bench may use, one each */

@@ -201,6 +201,12 @@ class Layouts(unittest.TestCase):
                                           "--engine", engine)
                     self.assertEqual(report["load"]["layout"], "sharded")
                 self.assertEqual([w["connections"] for w in counters["per_worker"]], [64, 64])
+                count = light(4000, 400)
+                with self.subTest(model=model, engine=engine, each="one request"), \
+                        counted(stream, model, "--steer", "cpu", "--cpus", TWO) as (server, counters):
+                    self.load(server, "-c", 16, "-t", 2, "--cpus", TWO, "--server-cpus", TWO, "-n", count,
+                              "--reconnect-every", 1, "--engine", engine)
+                self.assertEqual([w["connections"] for w in counters["per_worker"]], [count // 2, count // 2])
         for model in models("datagram", STEERED["datagram"]):
             with self.subTest(model=model), \
                     counted(datagram, model, "--steer", "cpu", "--cpus", TWO) as (server, counters):

@@ -134,8 +134,15 @@ Test(layout, sharded_takes_all_that_are_allowed_and_two_at_least)
     allowed = cpus(3, 3);
     cr_expect_not_null(layout_settle(&layout, &allowed));
     layout = (struct layout){.kind = LAYOUT_SHARDED};
-    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu += 2)
+    for (size_t cpu = 0; cpu < 200; cpu += 2) /* a list too long */
         CPU_SET(cpu, &allowed);
+    cr_expect_not_null(layout_settle(&layout, &allowed));
+    layout = (struct layout){.kind = LAYOUT_SHARDED};
+    for (size_t cpu = 0; cpu < 256; cpu++)
+        CPU_SET(cpu, &allowed);
+    cr_expect_null(layout_settle(&layout, &allowed));
+    cr_expect_str_eq(layout.server_cpus, "0-255");
+    CPU_SET(256, &allowed);
     cr_expect_not_null(layout_settle(&layout, &allowed));
 }
 
