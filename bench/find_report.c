@@ -43,6 +43,7 @@ static void config_key(const struct option_spec *row, char *key, size_t size)
     const char *unit = row->type == OPTION_BYTES      ? "_bytes"
                        : row->type == OPTION_DURATION ? "_ns"
                        : row->type == OPTION_RATE     ? "_per_s"
+                       : row->type == OPTION_RATIO    ? "_ratio"
                                                       : "";
     snprintf(key, size, "%s%s", row->name, unit);
     for (char *at = key; (at = strchr(at, '-'));)
@@ -73,10 +74,25 @@ static void put_config(json_t *report, const struct find_options *options)
             put_count(config, key, *(const uint64_t *)value);
             break;
         case OPTION_RATE:
+        case OPTION_RATIO:
             put_real(config, key, *(const double *)value);
             break;
         }
     }
+}
+
+/* What was not answered has no number. */
+static void put_figure(json_t *object, const char *key, double value)
+{
+    put_real(object, key, isfinite(value) ? value : (double)NAN);
+}
+
+static void put_ns(json_t *object, const char *key, double ns)
+{
+    if (isfinite(ns))
+        put_count(object, key, (uint64_t)ns);
+    else
+        put_null(object, key);
 }
 
 static void put_slo(json_t *report, const struct slo *slo)
@@ -87,7 +103,7 @@ static void put_slo(json_t *report, const struct slo *slo)
         bool duration = slo_is_duration(clause->quantity);
         json_t *row = json_object();
         put_text(row, "quantity", slo_quantity_name(clause->quantity));
-        put_real(row, "limit_ns", duration ? clause->limit : (double)NAN);
+        put_ns(row, "limit_ns", duration ? clause->limit : (double)NAN);
         put_real(row, "limit_ratio", duration ? (double)NAN : clause->limit);
         put_text(row, "text", clause->text);
         json_array_append_new(list, row);
@@ -131,12 +147,6 @@ static void put_layout(json_t *report, const struct layout *layout)
         put_null(out, "apart");
 }
 
-/* What was not answered has no number. */
-static void put_figure(json_t *object, const char *key, double value)
-{
-    put_real(object, key, isfinite(value) ? value : (double)NAN);
-}
-
 static const char *verdict_of(const struct step *step)
 {
     return json_string_value(
@@ -155,10 +165,10 @@ static json_t *step_json(const struct find *find, size_t i)
     put_figure(row, "offered_per_s", facts->offered_per_s);
     put_figure(row, "achieved_per_s", facts->achieved_per_s);
     put_figure(row, "achieved_ratio", facts->achieved_ratio);
-    put_figure(row, "p50_ns", facts->p50_ns);
-    put_figure(row, "p99_ns", facts->p99_ns);
-    put_figure(row, "p999_ns", facts->p999_ns);
-    put_figure(row, "max_ns", facts->max_ns);
+    put_ns(row, "p50_ns", facts->p50_ns);
+    put_ns(row, "p99_ns", facts->p99_ns);
+    put_ns(row, "p999_ns", facts->p999_ns);
+    put_ns(row, "max_ns", facts->max_ns);
     put_figure(row, "loss_ratio", facts->loss_ratio);
     put_figure(row, "errors_ratio", facts->errors_ratio);
     put_text(row, "verdict", verdict_of(step));

@@ -20,6 +20,55 @@ static void put_loss_where(json_t *udp, const struct ledger *ledger)
     put_null(out, "difference");
 }
 
+/* What arrived, in terms of what was sent. Without a number it cannot be said
+ * of a reply whether it is late, or comes before its turn. */
+static void put_sums(json_t *udp, const struct tally *t, bool numbered)
+{
+    const struct sequence_sums *sums = &t->udp.sums;
+    const uint64_t sent = sums->sent;
+    const uint64_t lost = sent > sums->unique ? sent - sums->unique : 0;
+    put_text(udp, "loss_known_by", numbered ? "sequence" : "count");
+    put_count(udp, "sent", sent);
+    put_count(udp, "received",
+              sums->unique + sums->duplicate + sums->ancient + t->udp.foreign +
+                  t->udp.corrupt);
+    put_count(udp, "unique", sums->unique);
+    put_count(udp, "lost", lost);
+    put_ratio(udp, "loss_ratio", (double)lost, (double)sent);
+    put_count(udp, "duplicate", sums->duplicate);
+    put_ratio(udp, "duplicate_ratio", (double)sums->duplicate,
+              (double)sums->unique);
+    put_count(udp, "ancient", sums->ancient);
+    static const char *const numbered_only[] = {
+        "late",      "late_ratio",     "lost_or_late", "lost_or_late_ratio",
+        "reordered", "reordered_ratio"};
+    for (size_t i = 0; !numbered && i < 6; i++)
+        put_null(udp, numbered_only[i]);
+    if (!numbered)
+        return;
+    put_count(udp, "late", sums->late);
+    put_ratio(udp, "late_ratio", (double)sums->late, (double)sent);
+    put_count(udp, "lost_or_late", lost + sums->late);
+    put_ratio(udp, "lost_or_late_ratio", (double)(lost + sums->late),
+              (double)sent);
+    put_count(udp, "reordered", sums->reordered);
+    put_ratio(udp, "reordered_ratio", (double)sums->reordered,
+              (double)sums->unique);
+}
+
+/* Right first copies, from the first send to the last of them. */
+static void put_goodput(json_t *udp, const struct view *view)
+{
+    const struct tally *t = view->total;
+    bool known = view->course->payload.verify && t->udp.last_arrived_ns > 0 &&
+                 t->udp.last_arrived_ns > t->udp.first_sent_ns;
+    double time_s =
+        known ? (double)(t->udp.last_arrived_ns - t->udp.first_sent_ns) / 1e9
+              : 0;
+    put_ratio(udp, "goodput_bits_per_s", 8 * (double)t->udp.unique_bytes,
+              time_s);
+}
+
 void put_udp(json_t *report, const struct view *view)
 {
     const struct tally *t = view->total;
@@ -29,24 +78,13 @@ void put_udp(json_t *report, const struct view *view)
     }
     json_t *udp = put_object(report, "udp");
     const struct sequence_sums *sums = &t->udp.sums;
-    uint64_t sent = sums->sent;
-    bool numbered = view->course->payload.header_bytes > 0;
-    put_text(udp, "loss_known_by", numbered ? "sequence" : "count");
-    put_count(udp, "sent", sent);
-    put_count(udp, "received",
-              sums->unique + sums->duplicate + sums->ancient + t->udp.foreign +
-                  t->udp.corrupt);
-    put_count(udp, "unique", sums->unique);
-    uint64_t lost = sent > sums->unique ? sent - sums->unique : 0;
-    put_count(udp, "lost", lost);
-    put_ratio(udp, "loss_ratio", (double)lost, (double)sent);
-    put_count(udp, "late", sums->late);
-    put_count(udp, "duplicate", sums->duplicate);
-    put_count(udp, "reordered", sums->reordered);
-    put_count(udp, "ancient", sums->ancient);
+    put_sums(udp, t, view->course->payload.header_bytes > 0);
+    put_ratio(udp, "sent_per_s", (double)sums->sent, view->window_s);
+    put_goodput(udp, view);
     put_count(udp, "foreign", t->udp.foreign);
     put_count(udp, "corrupt", t->udp.corrupt);
     put_count(udp, "client_drops", t->ledger.drops);
     put_count(udp, "client_after_end", t->ledger.after_end);
+    put_patterns(udp, view);
     put_loss_where(udp, &t->ledger);
 }

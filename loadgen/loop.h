@@ -36,6 +36,7 @@ struct loop {
     uint64_t drain_end_ns;
     uint64_t interval_end_ns;
     uint64_t cpu_begin_ns;
+    uint64_t refused_before; /* the ledger's, when the window began */
     uint64_t answered_published;
     uint32_t flows_count;
     uint32_t flows_done;    /* datagrams: made all their requests */

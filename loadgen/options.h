@@ -34,6 +34,9 @@ struct load_options {
     const char *arrival;
     const char *pacing;
     const char *udp_offload;
+    const char *path;
+    double max_loss_ratio;
+    bool per_flow;
     bool nodelay;
     bool no_verify;
     bool json;

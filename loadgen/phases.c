@@ -112,6 +112,7 @@ static void begin_window(struct loop *loop)
     loop->tally->window_begin_ns = loop->window_begin_ns;
     loop->interval_end_ns = loop->window_begin_ns + loop->course->interval_ns;
     loop->cpu_begin_ns = clock_thread_cpu_ns();
+    loop->refused_before = loop->engine->ledger.refused;
 }
 
 static void begin_drain(struct loop *loop, uint64_t end_ns)

@@ -92,6 +92,14 @@ static int check_shape(const struct plan *plan, struct plan_error *error)
         return fail(error, EXIT_USAGE,
                     "--reconnect-every: datagrams have no "
                     "connections");
+    if (plan->course.stream && (o->per_flow || o->max_loss_ratio < 1))
+        return fail(error, EXIT_USAGE, "%s: streams lose nothing",
+                    o->per_flow ? "--per-flow" : "--max-loss");
+    if (o->per_flow && frame_header_bytes(plan->sizes.least_bytes) == 0)
+        return fail(error, EXIT_USAGE,
+                    "--per-flow, --size '%s': below %d bytes a datagram "
+                    "carries no number",
+                    o->size, FRAME_TINY_BYTES);
     if (o->duration_ns > 0 && o->requests > 0)
         return fail(error, EXIT_USAGE,
                     "--duration and --requests: one of the two");
@@ -409,6 +417,9 @@ static void fill_course(struct plan *plan)
     if (is_open_loop(o))
         fill_schedule(plan);
     course->nodelay = o->nodelay;
+    course->per_flow = o->per_flow;
+    course->link = is_word(o->path, "link");
+    course->max_loss = o->max_loss_ratio;
 }
 
 int plan_make(struct plan *plan, const struct load_options *options,

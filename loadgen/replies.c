@@ -126,28 +126,36 @@ static uint64_t delay_of(const struct loop *loop, const struct frame *frame,
     return request ? loop->now_ns - request->sent_ns : SEQUENCE_DELAY_UNKNOWN;
 }
 
+static void note_first_copy(struct loop *loop, size_t length_bytes)
+{
+    loop->tally->udp.last_arrived_ns = loop->now_ns;
+    loop->tally->udp.unique_bytes += length_bytes;
+}
+
 /* A reply with a number. Returns its request while that waits. */
 static struct request *count_numbered(struct loop *loop, struct flow *flow,
-                                      const struct frame *frame)
+                                      const struct frame *frame,
+                                      size_t length_bytes)
 {
     struct request *request = find_request(flow, frame);
     if (frame->type == 'D' &&
         sequence_arrived(flow->sequence, &loop->tally->udp.sums,
                          frame->sequence, delay_of(loop, frame, request),
                          loop->now_ns))
-        loop->tally->udp.last_arrived_ns = loop->now_ns;
+        note_first_copy(loop, length_bytes);
     return request && request->state == REQUEST_WAITING ? request : NULL;
 }
 
 /* A reply without one: the oldest request's, else one too many. */
-static struct request *count_headerless(struct loop *loop, struct flow *flow)
+static struct request *count_headerless(struct loop *loop, struct flow *flow,
+                                        size_t length_bytes)
 {
     struct sequence_sums *sums = &loop->tally->udp.sums;
     struct request *request = oldest_request(flow);
     sums->duplicate += !request;
     sums->unique += request && request->counted;
     if (request && request->counted)
-        loop->tally->udp.last_arrived_ns = loop->now_ns;
+        note_first_copy(loop, length_bytes);
     return request;
 }
 
@@ -180,8 +188,10 @@ static void on_datagram(struct loop *loop, struct flow *flow,
         tally->udp.corrupt++;
         return;
     }
-    struct request *request = headerless ? count_headerless(loop, flow)
-                                         : count_numbered(loop, flow, &frame);
+    struct request *request =
+        headerless
+            ? count_headerless(loop, flow, completion->length_bytes)
+            : count_numbered(loop, flow, &frame, completion->length_bytes);
     if (request) {
         answered(loop, flow, request);
         requests_skip_ended(flow);

@@ -22,6 +22,7 @@ static void put_config(json_t *report, const struct load_options *options)
         const char *unit = row->type == OPTION_BYTES      ? "_bytes"
                            : row->type == OPTION_DURATION ? "_ns"
                            : row->type == OPTION_RATE     ? "_per_s"
+                           : row->type == OPTION_RATIO    ? "_ratio"
                                                           : "";
         snprintf(key, sizeof key, "%s%s", row->name, unit);
         for (char *c = strchr(key, '-'); c; c = strchr(c, '-'))
@@ -42,6 +43,7 @@ static void put_config(json_t *report, const struct load_options *options)
             put_count(config, key, *(const uint64_t *)value);
             break;
         case OPTION_RATE:
+        case OPTION_RATIO:
             put_real(config, key, *(const double *)value);
             break;
         }

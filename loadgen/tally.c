@@ -74,17 +74,43 @@ static void window_add(struct tally *into, const struct tally *from)
         into->drain_end_ns = from->drain_end_ns;
 }
 
-static void datagrams_add(struct tally *into, const struct tally *from)
+static int by_flow(const void *a, const void *b)
+{
+    const struct tally_flow *x = a;
+    const struct tally_flow *y = b;
+    return (x->flow > y->flow) - (x->flow < y->flow);
+}
+
+static int flows_add(struct tally *into, const struct tally *from)
+{
+    uint64_t count = into->udp.flows_count + from->udp.flows_count;
+    if (from->udp.flows_count == 0)
+        return 0;
+    struct tally_flow *grown =
+        realloc(into->udp.flows, count * sizeof *into->udp.flows);
+    if (!grown)
+        return -ENOMEM;
+    memcpy(grown + into->udp.flows_count, from->udp.flows,
+           from->udp.flows_count * sizeof *grown);
+    qsort(grown, count, sizeof *grown, by_flow);
+    into->udp.flows = grown;
+    into->udp.flows_count = count;
+    return 0;
+}
+
+static int datagrams_add(struct tally *into, const struct tally *from)
 {
     sequence_sums_add(&into->udp.sums, &from->udp.sums);
     into->udp.foreign += from->udp.foreign;
     into->udp.corrupt += from->udp.corrupt;
+    into->udp.unique_bytes += from->udp.unique_bytes;
     if (from->udp.first_sent_ns != 0 &&
         (into->udp.first_sent_ns == 0 ||
          from->udp.first_sent_ns < into->udp.first_sent_ns))
         into->udp.first_sent_ns = from->udp.first_sent_ns;
     if (from->udp.last_arrived_ns > into->udp.last_arrived_ns)
         into->udp.last_arrived_ns = from->udp.last_arrived_ns;
+    return flows_add(into, from);
 }
 
 static int intervals_add(struct tally *into, const struct tally *from)
@@ -137,9 +163,9 @@ int tally_add(struct tally *into, const struct tally *from)
         into->connection_faults[i] += from->connection_faults[i];
     for (int i = 0; i < PAYLOAD_FAULTS; i++)
         into->content_faults[i] += from->content_faults[i];
-    datagrams_add(into, from);
+    int r = datagrams_add(into, from);
     ledger_add(&into->ledger, &from->ledger);
-    return intervals_add(into, from);
+    return r < 0 ? r : intervals_add(into, from);
 }
 
 void tally_done(struct tally *tally)
@@ -147,6 +173,9 @@ void tally_done(struct tally *tally)
     for (uint64_t i = 0; i < tally->intervals_count; i++)
         hist_slice_done(&tally->intervals[i].response);
     free(tally->intervals);
+    free(tally->udp.flows);
     tally->intervals = NULL;
+    tally->udp.flows = NULL;
+    tally->udp.flows_count = 0;
     tally->intervals_count = 0;
 }

@@ -51,6 +51,13 @@ struct interval {
     struct hist_slice response;
 };
 
+/* What became of one UDP flow; `sequence` is for its counters only. */
+struct tally_flow {
+    uint32_t flow;
+    uint64_t sent;
+    struct sequence sequence;
+};
+
 struct tally {
     struct accounting accounting; /* requests scheduled in the window */
     struct hist response;         /* from when a request was due */
@@ -90,6 +97,9 @@ struct tally {
         uint64_t foreign, corrupt; /* of any phase */
         uint64_t first_sent_ns;    /* 0: none */
         uint64_t last_arrived_ns;  /* of the first copies */
+        uint64_t unique_bytes;     /* their payload */
+        struct tally_flow *flows;  /* by number; NULL: not asked for */
+        uint64_t flows_count;
     } udp;
 
     struct ledger ledger; /* every copy of every datagram, in any phase */

@@ -219,21 +219,80 @@ static void print_accounting(const json_t *report, FILE *out)
             units_format_count(count_at(flows, "served"), a));
 }
 
+static void print_ratio(const json_t *udp, const char *key, FILE *out)
+{
+    if (json_is_number(at(udp, key)) && real_at(udp, key) > 0)
+        fprintf(out, " (%.3g)", real_at(udp, key));
+}
+
+/* "key 1,234 (0.0123)" for what is known. */
+static void print_share(const json_t *udp, const char *lead, const char *key,
+                        const char *ratio, FILE *out)
+{
+    char text[UNITS_TEXT_MAX];
+    if (!json_is_integer(at(udp, key)))
+        return;
+    fprintf(out, "%s%s %s", lead, key,
+            units_format_count(count_at(udp, key), text));
+    print_ratio(udp, ratio, out);
+}
+
+static void print_patterns(const json_t *udp, FILE *out)
+{
+    char a[UNITS_TEXT_MAX];
+    char b[UNITS_TEXT_MAX];
+    const json_t *runs = at(udp, "loss_patterns.runs");
+    if (count_at(runs, "count") > 0)
+        fprintf(out,
+                "  losses      %s runs, mean %.2f, longest %s; %s bursts "
+                "(Gmin 16), %s alone\n",
+                units_format_count(count_at(runs, "count"), a),
+                real_at(runs, "mean"),
+                units_format_count(count_at(runs, "max"), b),
+                units_format_count(count_at(udp, "loss_patterns.bursts.count"),
+                                   (char[UNITS_TEXT_MAX]){0}),
+                units_format_count(count_at(udp, "loss_patterns.alone"),
+                                   (char[UNITS_TEXT_MAX]){0}));
+    if (count_at(udp, "reordered") > 0)
+        fprintf(
+            out,
+            "  reordering  extents: mean %.2f, widest %s; %s by three or "
+            "more; %s held back at most\n",
+            real_at(udp, "reordering.extents.mean"),
+            units_format_count(count_at(udp, "reordering.extents.max"), a),
+            units_format_count(count_at(udp, "reordering.three_or_more"), b),
+            units_format_count(count_at(udp, "reordering.held_back_max"),
+                               (char[UNITS_TEXT_MAX]){0}));
+    if (json_is_number(at(udp, "jitter_rtt.mean_ns")))
+        fprintf(out, "  jitter      %s (round trip; mean over %s)\n",
+                units_format_duration(
+                    (uint64_t)(real_at(udp, "jitter_rtt.mean_ns") + 0.5), a),
+                count_at(udp, "jitter_rtt.flows") == 1 ? "1 flow" : "flows");
+    if (count_at(udp, "ancient") > 0)
+        fprintf(out,
+                "              %s replies were too old to be placed: lost is "
+                "at most what is said here\n",
+                units_format_count(count_at(udp, "ancient"), a));
+}
+
 static void print_udp(const json_t *report, FILE *out)
 {
-    static const char *const names[] = {"sent",    "received",  "lost",
-                                        "late",    "duplicate", "reordered",
-                                        "foreign", "corrupt"};
+    char a[UNITS_TEXT_MAX];
+    char b[UNITS_TEXT_MAX];
     const json_t *udp = at(report, "udp");
     if (!json_is_object(udp))
         return;
-    fputs("  datagrams  ", out);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char text[UNITS_TEXT_MAX];
-        fprintf(out, "%s%s %s", i ? ", " : " ", names[i],
-                units_format_count(count_at(udp, names[i]), text));
-    }
+    fprintf(out, "  datagrams   sent %s, received %s",
+            units_format_count(count_at(udp, "sent"), a),
+            units_format_count(count_at(udp, "received"), b));
+    print_share(udp, ", ", "lost", "loss_ratio", out);
+    print_share(udp, ", ", "late", "late_ratio", out);
+    print_share(udp, "\n              ", "duplicate", "duplicate_ratio", out);
+    print_share(udp, ", ", "reordered", "reordered_ratio", out);
+    print_share(udp, ", ", "foreign", "", out);
+    print_share(udp, ", ", "corrupt", "", out);
     fputc('\n', out);
+    print_patterns(udp, out);
     if (strcmp(text_at(udp, "loss_known_by"), "count") == 0)
         fputs("              below 20 bytes a datagram carries no number: loss "
               "is known by\n              count, order and duplicates are not "

@@ -64,6 +64,23 @@ static const char *const fault_words_of_connections[FAULTS] = {
     [FAULT_OTHER] = "other errors",
 };
 
+static void invalid_datagrams(const struct view *view, json_t *reasons)
+{
+    const struct sequence_sums *sums = &view->total->udp.sums;
+    double sent = (double)sums->sent;
+    double lost = sent - (double)sums->unique;
+    if (sums->duplicate > 0 && !view->course->link)
+        add_reason(reasons,
+                   "%llu duplicate replies: the server answered twice (or a "
+                   "link on the way duplicates: --path link)",
+                   (unsigned long long)sums->duplicate);
+    if (sent > 0 && lost > view->course->max_loss * sent)
+        add_reason(reasons,
+                   "%.0f of %.0f datagrams were lost, a ratio of %.3g: more "
+                   "than --max-loss %g",
+                   lost, sent, lost / sent, view->course->max_loss);
+}
+
 static void invalid_reasons(const struct view *view, json_t *reasons)
 {
     const struct tally *t = view->total;
@@ -97,9 +114,8 @@ static void invalid_reasons(const struct view *view, json_t *reasons)
             add_reason(reasons, "only %llu of %llu connections were made",
                        (unsigned long long)t->flows_connected,
                        (unsigned long long)t->flows_offered);
-    } else if (t->udp.sums.duplicate > 0) {
-        add_reason(reasons, "%llu duplicate replies: the server answered twice",
-                   (unsigned long long)t->udp.sums.duplicate);
+    } else {
+        invalid_datagrams(view, reasons);
     }
     if (a->ok == 0)
         add_reason(reasons, "no request was answered");

@@ -1,7 +1,7 @@
 /*
  * What a report is made of, as its rooms see it: `summary` writes the JSON,
- * `latency` its percentiles, `datagrams` its udp part, `evidence` what the
- * verdict rests on, `verdict` what follows from it.
+ * `latency` its percentiles, `datagrams` and `patterns` its udp part, `evidence`
+ * what the verdict rests on, `verdict` what follows from it.
  */
 #ifndef SOCKBENCH_LOADGEN_VIEW_H
 #define SOCKBENCH_LOADGEN_VIEW_H
@@ -30,6 +30,7 @@ double latency_lateness_quantile(const struct view *view);
 uint64_t latency_response_p50_ns(const struct view *view);
 
 void put_udp(json_t *report, const struct view *view);
+void put_patterns(json_t *udp, const struct view *view);
 
 /* After the environment and its `before` and `after`. */
 void put_evidence(json_t *report, const struct view *view);

@@ -33,6 +33,21 @@ static void end_datagrams(struct loop *loop, struct flow *flow)
         sums->sent += flow_window_number(flow);
     else
         sequence_end(flow->sequence, sums, flow_window_number(flow));
+    if (loop->course->per_flow)
+        loop->tally->udp.flows[loop->tally->udp.flows_count++] =
+            (struct tally_flow){.flow = flow->id,
+                                .sent = flow_window_number(flow),
+                                .sequence = *flow->sequence};
+}
+
+/* Those that the kernel refused after the call had returned; which numbers
+ * they had is not known. */
+static void take_back_refused(struct loop *loop)
+{
+    uint64_t refused = loop->engine->ledger.refused - loop->refused_before;
+    for (uint32_t i = 0; i < loop->flows_count; i++)
+        refused -= loop->flows[i].window_refused;
+    loop->tally->udp.sums.sent -= refused;
 }
 
 /* What is still open when all is over. */
@@ -56,6 +71,8 @@ static void settle(struct loop *loop)
         if (flow->sequence)
             end_datagrams(loop, flow);
     }
+    if (!loop->course->stream)
+        take_back_refused(loop);
 }
 
 static uint64_t quota_of(const struct course *course, uint32_t flow)
@@ -105,6 +122,10 @@ static int make_flows(struct loop *loop)
         (!course->stream &&
          sequences_init(&loop->sequences, count, course->connections,
                         course->timeout_ns) < 0))
+        return -ENOMEM;
+    if (course->per_flow)
+        loop->tally->udp.flows = calloc(count, sizeof *loop->tally->udp.flows);
+    if (course->per_flow && !loop->tally->udp.flows)
         return -ENOMEM;
     for (uint32_t i = 0; i < count; i++) {
         struct flow *flow = &loop->flows[i];

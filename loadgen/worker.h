@@ -48,6 +48,9 @@ struct course {
     bool nodelay;
     bool stream;
     bool udp_offload; /* datagrams of one size in blocks */
+    bool per_flow;    /* datagrams: what became of each flow */
+    bool link;        /* datagrams pass what may duplicate them */
+    double max_loss;  /* datagrams: the limit of the loss ratio */
 
     uint64_t epoch_ns; /* when the run's clock began: the zero of frames */
     struct gate gate;

@@ -67,6 +67,8 @@ static const char *example_of(enum option_type type)
         return "a size such as 64 or 16k";
     case OPTION_DURATION:
         return "a duration such as 10s or 250ms";
+    case OPTION_RATIO:
+        return "a ratio such as 0.01";
     default:
         return "a rate such as 500 or 50k";
     }
@@ -99,7 +101,8 @@ static int parse_number(const struct option_spec *option, const char *text,
         return fail(error, "--%s '%s': %s", option->name, text,
                     r == -ERANGE ? "too large" : example_of(option->type));
     bool limited = option->min != 0 || option->max != 0;
-    double shown = option->type == OPTION_RATE ? rate : (double)value;
+    bool real = option->type == OPTION_RATE || option->type == OPTION_RATIO;
+    double shown = real ? rate : (double)value;
     char limit[UNITS_TEXT_MAX];
     if (limited && shown < (double)option->min) {
         format_limit(option->type, option->min, limit);
@@ -111,7 +114,7 @@ static int parse_number(const struct option_spec *option, const char *text,
         return fail(error, "--%s '%s': the most is %s", option->name, text,
                     limit);
     }
-    if (option->type == OPTION_RATE)
+    if (real)
         memcpy(at, &rate, sizeof rate);
     else
         memcpy(at, &value, sizeof value);
@@ -149,6 +152,7 @@ static int set_value(const struct option_spec *option, const char *text,
     case OPTION_BYTES:
     case OPTION_DURATION:
     case OPTION_RATE:
+    case OPTION_RATIO:
         return parse_number(option, text, at, error);
     }
     return fail(error, "--%s: unknown kind of option", option->name);

@@ -20,6 +20,7 @@ enum option_type {
     OPTION_BYTES,    /* uint64_t; 64k = 65,536 */
     OPTION_DURATION, /* uint64_t ns */
     OPTION_RATE,     /* double per second */
+    OPTION_RATIO,    /* double */
 };
 
 struct option_spec {
