@@ -28,6 +28,8 @@ static const struct command commands[] = {
     {"load", "load a server by hand (sockbench-load)", NULL, "sockbench-load"},
     {"talk", "talk to a server line by line (sockbench-talk)", NULL,
      "sockbench-talk"},
+    {"selftest", "what generator and machine can do at best", NULL,
+     "sockbench-selftest"},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 

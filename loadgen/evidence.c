@@ -123,6 +123,7 @@ void put_evidence(json_t *report, const struct view *view)
              steal_of(json_object_get(environment, "before"),
                       json_object_get(environment, "after")));
     put_shared_cpus(out, &view->plan->placement);
+    put_limit(out, view, environment);
 }
 
 /* A thread's CPU without the passes in which it only looked at the clock. */

@@ -325,6 +325,23 @@ static void print_layout(const json_t *report, FILE *out)
     fputc('\n', out);
 }
 
+/* Beside what `sockbench selftest` found, where that is kept. */
+static void print_limit(const json_t *report, FILE *out)
+{
+    const json_t *ratio = at(report, "evidence.machine.of_limit_ratio");
+    const char *address = text_at(report, "target.address");
+    const char *kind = "Unix";
+    if (strncmp(address, "tcp", 3) == 0)
+        kind = "TCP";
+    else if (strncmp(address, "udp", 3) == 0)
+        kind = "UDP";
+    if (json_is_number(ratio))
+        fprintf(out,
+                "  machine     %.2f of what one thread of this machine can do "
+                "(raw loop, %s)\n",
+                json_number_value(ratio), kind);
+}
+
 static void print_evidence(const json_t *report, FILE *out)
 {
     char a[UNITS_TEXT_MAX];
@@ -350,6 +367,7 @@ static void print_evidence(const json_t *report, FILE *out)
                 100 * real_at(report, "evidence.drift_ratio"));
     if (json_is_number(at(report, "evidence.littles_law_ratio")))
         fputc('\n', out);
+    print_limit(report, out);
     if (!json_is_true(at(report, "load.verified")))
         fputs("  content     not checked (--no-verify)\n", out);
     else if (strcmp(text_at(report, "load.frame"), "none") == 0 &&

@@ -36,6 +36,10 @@ void put_patterns(json_t *udp, const struct view *view);
 void put_evidence(json_t *report, const struct view *view);
 void put_verdict(json_t *report, const struct view *view);
 
+/* machine{}: this run beside what the machine can do, as far as it is known. */
+void put_limit(json_t *evidence, const struct view *view,
+               const json_t *environment);
+
 /* Intervals of the window that are whole. */
 uint64_t evidence_whole_intervals(const struct view *view);
 

@@ -13,6 +13,7 @@ PAGES = (
     ("servers/man/sockbench-serve.1", [[programs.SERVE]]),
     ("loadgen/man/sockbench-load.1", [[programs.LOAD]]),
     ("loadgen/man/sockbench-talk.1", [[os.path.join(programs.BIN, "sockbench-talk")]]),
+    ("loadgen/man/sockbench-selftest.1", [[programs.SELFTEST]]),
     ("bench/man/sockbench.1", [[programs.BENCH], [programs.BENCH, "run"], [programs.BENCH, "list"]]),
 )
 # A row of --help: "  -c, --connections N   help", "      --engine uring|epoll   help".

@@ -162,7 +162,7 @@ class Install(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             found = {os.path.relpath(os.path.join(folder, name), prefix)
                      for folder, _, names in os.walk(prefix) for name in names}
-            for program in ("sockbench", "sockbench-serve", "sockbench-load", "sockbench-talk"):
+            for program in ("sockbench", "sockbench-serve", "sockbench-load", "sockbench-talk", "sockbench-selftest"):
                 self.assertIn("bin/" + program, found)
                 self.assertIn("share/man/man1/%s.1" % program, found)
                 self.assertTrue(os.access(os.path.join(prefix, "bin", program), os.X_OK))

@@ -15,6 +15,7 @@ SANITIZED = bool(os.environ.get("SOCKBENCH_SANITIZE"))
 SERVE = os.path.join(BIN, "sockbench-serve")
 LOAD = os.path.join(BIN, "sockbench-load")
 BENCH = os.path.join(BIN, "sockbench")
+SELFTEST = os.path.join(BIN, "sockbench-selftest")
 
 
 def run(*argv, timeout=60, **options):
