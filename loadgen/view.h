@@ -1,7 +1,7 @@
 /*
  * What a report is made of, as its rooms see it: `summary` writes the JSON,
- * `latency` its percentiles, `datagrams` and `patterns` its udp part, `evidence`
- * what the verdict rests on, `verdict` what follows from it.
+ * `latency` its percentiles, `datagrams` and `patterns` its udp part,
+ * `evidence` what the verdict rests on, `verdict` what follows from it.
  */
 #ifndef SOCKBENCH_LOADGEN_VIEW_H
 #define SOCKBENCH_LOADGEN_VIEW_H
