@@ -87,4 +87,7 @@ void put_udp(json_t *report, const struct view *view)
     put_count(udp, "client_after_end", t->ledger.after_end);
     put_patterns(udp, view);
     put_loss_where(udp, &t->ledger);
+    put_directions(udp, view, sums->sent,
+                   sums->unique + sums->duplicate + sums->ancient +
+                       t->udp.corrupt);
 }

@@ -43,6 +43,7 @@ struct loop {
     uint32_t flows_alive;   /* not FLOW_FINISHED */
     uint32_t flows_started; /* asked to connect, in order */
     uint32_t connecting;
+    bool pouring;         /* one way: there is more to be sent at once */
     uint32_t inflight;    /* requests waiting, over all flows */
     struct agenda agenda; /* open loop: which flow is due next */
     uint32_t most_queued; /* requests of a flow: a power of two */
@@ -125,6 +126,10 @@ void requests_flush(struct loop *loop, struct flow *flow);
  * anything. */
 bool requests_make_all_due(struct loop *loop);
 uint64_t requests_next_due_ns(const struct loop *loop); /* UINT64_MAX: none */
+
+/* One way: with the kernel's word requests are done, for nobody will answer. To
+ * be called when the engine has waited since they were sent. */
+void requests_taken(struct loop *loop, struct flow *flow);
 
 void request_fail(struct loop *loop, struct request *request, enum fault fault);
 void request_give_up(struct loop *loop, struct flow *flow,

@@ -171,6 +171,18 @@ static bool nobody_is_there(const struct plan *plan,
            total->connection_faults[FAULT_REFUSED] > 0;
 }
 
+/* Where there is a trace of the server's, once nothing is on its way. */
+static int read_passage(struct plan *plan, const struct run_result *result)
+{
+    const struct course *course = &plan->course;
+    const struct sequence_sums *sums = &result->total.udp.sums;
+    if (!plan->passage)
+        return 0;
+    return passage_read(
+        plan->passage, course->epoch_ns, course->one_way ? sums->sent : 0,
+        sums->unique + sums->duplicate + sums->ancient, course->timeout_ns);
+}
+
 static int measure(struct plan *plan, int argc, char **argv)
 {
     const struct load_options *options = &plan->options;
@@ -184,6 +196,10 @@ static int measure(struct plan *plan, int argc, char **argv)
     if (r < 0 || (result.error < 0 && result.total.answered_total == 0)) {
         log_line("cannot load %s: %s", plan->target_text,
                  strerror(r < 0 ? -r : -result.error));
+        code = EXIT_FAILED;
+    } else if ((r = read_passage(plan, &result)) < 0) {
+        log_line("cannot read the trace '%s': %s", options->server_trace,
+                 strerror(-r));
         code = EXIT_FAILED;
     } else if (nobody_is_there(plan, &result)) {
         code = explain_nothing(plan, &result);

@@ -19,6 +19,7 @@ struct load_options {
     uint64_t sndbuf_bytes;
     uint64_t interval_ns;
     uint64_t max_inflight;
+    bool one_way;
     double rate_per_s;          /* 0: closed loop */
     double rate_per_conn_per_s; /* 0: not asked for */
     double connect_rate_per_s;  /* 0: as fast as can be */
@@ -37,6 +38,7 @@ struct load_options {
     const char *path;
     double max_loss_ratio;
     bool per_flow;
+    const char *server_trace; /* NULL: none */
     bool nodelay;
     bool no_verify;
     bool json;

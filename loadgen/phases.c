@@ -133,6 +133,10 @@ static void begin_drain(struct loop *loop, uint64_t end_ns)
         struct flow *flow = &loop->flows[i];
         if (loop->course->stream && !flow->served)
             connection_finish(loop, flow);
+        if (loop->course->one_way) { /* which sends what is held back */
+            connection_finish(loop, flow);
+            requests_taken(loop, flow);
+        }
     }
     for (uint32_t i = 0; loop->course->stream && i < loop->flows_count; i++) {
         struct flow *flow = &loop->flows[i];
@@ -193,10 +197,31 @@ static uint64_t patience_of(const struct loop *loop)
     uint64_t due_ns = requests_next_due_ns(loop);
     if (due_ns < until_ns)
         until_ns = due_ns;
-    if (until_ns <= loop->now_ns ||
+    if (until_ns <= loop->now_ns || loop->pouring ||
         (due_ns != UINT64_MAX && loop->course->spin))
         return 0;
     return until_ns - loop->now_ns;
+}
+
+/* One way, in a closed loop: another batch of each flow, whatever became of the
+ * last. A flow that the kernel refused rests. */
+static void pour(struct loop *loop)
+{
+    loop->pouring = false;
+    for (uint32_t i = 0;
+         i < loop->flows_count &&
+         (loop->phase == PHASE_WARMUP || loop->phase == PHASE_WINDOW);
+         i++) {
+        struct flow *flow = &loop->flows[i];
+        if (flow->state != FLOW_OPEN || flow->done)
+            continue;
+        loop->pouring = true;
+        loop->now_ns = clock_of(loop);
+        requests_taken(loop, flow);
+        connection_go_on(loop, flow);
+        if (loop->now_ns >= loop->edge_ns)
+            on_edge(loop);
+    }
 }
 
 /* One turn: wait, then deal with all that came. 0 or -errno. */
@@ -220,6 +245,8 @@ static int turn(struct loop *loop)
         if (loop->now_ns >= loop->edge_ns)
             on_edge(loop);
     }
+    if (loop->course->one_way && !is_open_loop(loop))
+        pour(loop);
     publish(loop);
     return n < 0 ? n : 0;
 }

@@ -151,11 +151,17 @@ static int check_service(struct plan *plan, const struct service *service,
     const struct load_options *o = &plan->options;
     const uint32_t prefix =
         service->prefix ? (uint32_t)strlen(service->prefix) : 0;
-    if (!service->replies)
+    if (o->one_way && service->replies)
+        return fail(error, EXIT_USAGE,
+                    "--one-way, --service %s: nothing comes back from service "
+                    "discard alone",
+                    service->name);
+    if (!o->one_way && !service->replies)
         return fail(error, EXIT_USAGE,
                     "--service %s: it answers nothing, and what is measured "
-                    "here is round trips",
-                    service->name);
+                    "are round trips%s",
+                    service->name,
+                    plan->course.stream ? "" : " (datagrams: try --one-way)");
     if (service->greeting && !plan->course.stream)
         return fail(error, EXIT_USAGE,
                     "--service %s: datagrams have no connection to greet",
@@ -173,6 +179,60 @@ static int check_service(struct plan *plan, const struct service *service,
                     "--service %s, --size '%s': the reply would be larger than "
                     "a datagram (at most %u)",
                     service->name, o->size, DATAGRAM_BYTES_MAX - prefix);
+    return 0;
+}
+
+/* What goes one way alone is told apart by its numbers. */
+static int check_one_way(const struct plan *plan, struct plan_error *error)
+{
+    const struct load_options *o = &plan->options;
+    if (o->server_trace && plan->course.stream)
+        return fail(error, EXIT_USAGE,
+                    "--server-trace '%s': a server traces datagrams alone",
+                    o->server_trace);
+    if (!o->one_way)
+        return 0;
+    if (plan->course.stream)
+        return fail(error, EXIT_USAGE,
+                    "--one-way: a stream's bytes are acknowledged");
+    if (frame_header_bytes(plan->sizes.least_bytes) == 0)
+        return fail(error, EXIT_USAGE,
+                    "--one-way, --size '%s': a datagram below %d bytes has no "
+                    "number to count",
+                    o->size, FRAME_TINY_BYTES);
+    if (o->engine && strcmp(o->engine, "epoll") != 0)
+        return fail(error, EXIT_USAGE,
+                    "--one-way, --engine %s: only the epoll engine is done "
+                    "with a datagram when it is sent",
+                    o->engine);
+    return 0;
+}
+
+static int open_passage(struct plan *plan, uint32_t nonce,
+                        struct plan_error *error)
+{
+    const char *path = plan->options.server_trace;
+    if (!path)
+        return 0;
+    plan->passage = calloc(1, sizeof *plan->passage);
+    int r = !plan->passage
+                ? -ENOMEM
+                : passage_open(plan->passage, path, nonce & FRAME_24_MASK,
+                               (uint32_t)plan->options.connections);
+    if (r == -EPROTO)
+        return fail(
+            error, EXIT_USAGE,
+            "--server-trace '%s': not a file of sockbench-serve --trace", path);
+    if (r == -E2BIG)
+        return fail(error, EXIT_IMPOSSIBLE,
+                    "--server-trace '%s': it has room for %u flows, not for "
+                    "%" PRIu64,
+                    path, passage_room(plan->passage),
+                    plan->options.connections);
+    if (r < 0)
+        return fail(error, EXIT_FAILED, "cannot read the trace '%s': %s", path,
+                    strerror(-r));
+    plan->course.receipts = &plan->passage->receipts;
     return 0;
 }
 
@@ -291,6 +351,10 @@ static int choose_engine(struct plan *plan, struct plan_error *error)
     if (is_word(asked, "null")) {
         plan->course.engine = &engine_null;
         plan->engine_note = "no network: the target is ignored";
+        return 0;
+    }
+    if (plan->options.one_way) {
+        plan->engine_note = "one way is for the epoll engine";
         return 0;
     }
     if (plan->course.udp_offload) {
@@ -420,6 +484,7 @@ static void fill_course(struct plan *plan)
     course->per_flow = o->per_flow;
     course->link = is_word(o->path, "link");
     course->max_loss = o->max_loss_ratio;
+    course->one_way = o->one_way;
 }
 
 int plan_make(struct plan *plan, const struct load_options *options,
@@ -431,14 +496,15 @@ int plan_make(struct plan *plan, const struct load_options *options,
         return -1;
     plan->course.stream = plan->course.target.socket_type == SOCK_STREAM;
     if (check_sizes(plan, error) < 0 || check_shape(plan, error) < 0 ||
-        check_rate(plan, error) < 0 || check_descriptors(plan, error) < 0 ||
-        check_ports(plan, error) < 0 || choose_offload(plan, error) < 0 ||
-        choose_engine(plan, error) < 0 || choose_cpus(plan, error) < 0 ||
-        check_pacing(plan, error) < 0)
+        check_rate(plan, error) < 0 || check_one_way(plan, error) < 0 ||
+        check_descriptors(plan, error) < 0 || check_ports(plan, error) < 0 ||
+        choose_offload(plan, error) < 0 || choose_engine(plan, error) < 0 ||
+        choose_cpus(plan, error) < 0 || check_pacing(plan, error) < 0)
         return -1;
     const struct service *service =
-        options->service ? service_find(options->service)
-                         : service_default(plan->course.target.socket_type);
+        options->service   ? service_find(options->service)
+        : options->one_way ? service_find("discard")
+                           : service_default(plan->course.target.socket_type);
     if (check_service(plan, service, error) < 0)
         return -1;
     uint32_t nonce = 0;
@@ -450,12 +516,16 @@ int plan_make(struct plan *plan, const struct load_options *options,
                      plan->course.stream) < 0)
         return fail(error, EXIT_FAILED, "out of memory");
     fill_course(plan);
-    return 0;
+    return open_passage(plan, nonce, error);
 }
 
 void plan_done(struct plan *plan)
 {
     payload_done(&plan->course.payload);
+    if (plan->passage)
+        passage_done(plan->passage);
+    free(plan->passage);
+    plan->passage = NULL;
     free(plan->cpus);
     plan->cpus = NULL;
 }

@@ -6,6 +6,7 @@
 #define SOCKBENCH_LOADGEN_PLAN_H
 
 #include "loadgen/options.h"
+#include "loadgen/passage.h"
 #include "loadgen/placement.h"
 #include "loadgen/worker.h"
 
@@ -16,7 +17,8 @@ struct plan {
     const char *engine_note; /* why the engine is not the default, or NULL */
     const char *udp_offload_note; /* why UDP is not sent in blocks, or NULL */
     struct course course;
-    int *cpus; /* of each thread, or -1 */
+    struct passage *passage; /* NULL without --server-trace */
+    int *cpus;               /* of each thread, or -1 */
     struct placement placement;
     bool may_spin; /* it takes nothing from a server that is known */
 };

@@ -138,6 +138,9 @@ static struct request *count_numbered(struct loop *loop, struct flow *flow,
                                       size_t length_bytes)
 {
     struct request *request = find_request(flow, frame);
+    if (frame->type == 'D' && loop->course->receipts)
+        receipts_add(loop->course->receipts, flow->id, frame->sequence,
+                     loop->now_ns);
     if (frame->type == 'D' &&
         sequence_arrived(flow->sequence, &loop->tally->udp.sums,
                          frame->sequence, delay_of(loop, frame, request),

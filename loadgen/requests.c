@@ -117,6 +117,42 @@ void requests_flush(struct loop *loop, struct flow *flow)
     }
 }
 
+static void request_taken(struct loop *loop, struct flow *flow,
+                          struct request *request)
+{
+    struct tally *tally = loop->tally;
+    request_give_up(loop, flow, request);
+    flow->failures = 0;
+    tally->answered_total++;
+    if (!flow->served) {
+        flow->served = true;
+        tally->flows_served++;
+    }
+    if (request->counted) {
+        tally->accounting.ok++;
+        if (loop->window_end_ns == UINT64_MAX)
+            tally->window_end_ns = loop->now_ns;
+    }
+    if (loop->phase == PHASE_WINDOW) {
+        tally->window_completed++;
+        tally->window_tx_bytes += request->size_bytes;
+    }
+}
+
+void requests_taken(struct loop *loop, struct flow *flow)
+{
+    for (uint32_t i = flow->head; i != flow->tail; i++) {
+        struct request *request = flow_request(flow, i);
+        if (request->state == REQUEST_WAITING)
+            request_taken(loop, flow, request);
+    }
+    requests_skip_ended(flow);
+    if (!flow->done && flow->window_made >= flow->window_quota) {
+        flow->done = true;
+        loop->flows_done++;
+    }
+}
+
 /* False: there is no place for it. */
 static bool send_datagram(struct loop *loop, struct flow *flow, uint64_t due_ns)
 {
@@ -132,6 +168,8 @@ static bool send_datagram(struct loop *loop, struct flow *flow, uint64_t due_ns)
     if (r >= 0) {
         if (request->counted && loop->tally->udp.first_sent_ns == 0)
             loop->tally->udp.first_sent_ns = request->sent_ns;
+        if (loop->course->one_way && is_open_loop(loop))
+            requests_taken(loop, flow); /* no block holds it back */
         return true;
     }
     enum fault fault = fault_of_errno(r);

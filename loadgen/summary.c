@@ -153,6 +153,7 @@ static void put_load(json_t *report, const struct view *view)
     put_arrival(load, view);
     put_text(load, "engine", course->engine->name);
     put_text(load, "engine_note", view->plan->engine_note);
+    put_flag(load, "one_way", course->one_way);
     put_flag(load, "udp_offload", course->udp_offload);
     put_text(load, "udp_offload_note", view->plan->udp_offload_note);
     put_count(load, "connections", course->connections);

@@ -118,7 +118,15 @@ static void invalid_reasons(const struct view *view, json_t *reasons)
         invalid_datagrams(view, reasons);
     }
     if (a->ok == 0)
-        add_reason(reasons, "no request was answered");
+        add_reason(reasons, view->course->one_way ? "no datagram was sent"
+                                                  : "no request was answered");
+    if (view->course->one_way && view->plan->passage &&
+        view->plan->passage->counts.unique == 0)
+        add_reason(reasons, "not one datagram came to the server");
+    if (view->course->one_way && t->connection_faults[FAULT_REFUSED] > 0)
+        add_reason(reasons, "%llu datagrams were %s",
+                   (unsigned long long)t->connection_faults[FAULT_REFUSED],
+                   fault_words_of_connections[FAULT_REFUSED]);
     if (a->scheduled != a->sent + a->skipped ||
         a->sent != a->ok + a->error + a->timeout + a->unfinished ||
         a->error != sum(a->errors, FAULTS))
@@ -149,6 +157,38 @@ static const char *judge_open_loop(const struct view *view, json_t *reasons)
         return "server_bound";
     }
     return "ok";
+}
+
+/* Nobody answers: what was sent against what came to the server, where that is
+ * known, and against what was due. */
+static const char *judge_one_way(const struct view *view, double busiest,
+                                 json_t *reasons)
+{
+    const struct accounting *a = &view->total->accounting;
+    const struct passage *passage = view->plan->passage;
+    if ((double)a->ok < ACHIEVED_LIMIT * (double)a->scheduled) {
+        add_reason(reasons,
+                   "%llu of the %llu datagrams that were due were sent",
+                   (unsigned long long)a->ok, (unsigned long long)a->scheduled);
+        return "generator_bound";
+    }
+    if (passage &&
+        (double)passage->counts.unique < ACHIEVED_LIMIT * (double)a->ok) {
+        add_reason(reasons, "%llu of %llu datagrams came to the server",
+                   (unsigned long long)passage->counts.unique,
+                   (unsigned long long)a->ok);
+        return "server_bound";
+    }
+    if (!passage)
+        add_reason(reasons, "nobody knows what came to the server: see "
+                            "--server-trace");
+    if (view->course->rate_per_s > 0 || busiest <= BUSY_LIMIT)
+        return "ok";
+    add_reason(reasons,
+               "a thread of the generator was busy for %.2f of the window: "
+               "the server may take more than it was sent",
+               busiest);
+    return "generator_bound";
 }
 
 /* True, with reasons, when the rate did not hold still. */
@@ -190,7 +230,9 @@ void put_verdict(json_t *report, const struct view *view)
     if (strcmp(status, "ok") == 0 && view->course->engine == &engine_null) {
         status = "generator_bound";
         add_reason(reasons, "no network: this is the generator's own cost");
-    } else if (strcmp(status, "ok") == 0 && view->course->rate_per_s > 0)
+    } else if (strcmp(status, "ok") == 0 && view->course->one_way)
+        status = judge_one_way(view, busiest, reasons);
+    else if (strcmp(status, "ok") == 0 && view->course->rate_per_s > 0)
         status = judge_open_loop(view, reasons);
     else if (strcmp(status, "ok") == 0 && busiest > BUSY_LIMIT) {
         status = "generator_bound";

@@ -32,6 +32,12 @@ uint64_t latency_response_p50_ns(const struct view *view);
 void put_udp(json_t *report, const struct view *view);
 void put_patterns(json_t *udp, const struct view *view);
 
+/* Into udp: what the server's trace adds to what the client knows, that it sent
+ * so many datagrams of the window and received so many replies to them. One way
+ * it replaces what the client could not see. */
+void put_directions(json_t *udp, const struct view *view, uint64_t sent,
+                    uint64_t back_received);
+
 /* After the environment and its `before` and `after`. */
 void put_evidence(json_t *report, const struct view *view);
 void put_verdict(json_t *report, const struct view *view);

@@ -8,6 +8,7 @@
 #include "loadgen/arrival.h"
 #include "loadgen/engine.h"
 #include "loadgen/payload.h"
+#include "loadgen/receipts.h"
 #include "loadgen/tally.h"
 
 #include <pthread.h>
@@ -47,10 +48,12 @@ struct course {
     bool spin; /* open loop: wait for what is due without sleeping */
     bool nodelay;
     bool stream;
-    bool udp_offload; /* datagrams of one size in blocks */
-    bool per_flow;    /* datagrams: what became of each flow */
-    bool link;        /* datagrams pass what may duplicate them */
-    double max_loss;  /* datagrams: the limit of the loss ratio */
+    bool udp_offload;          /* datagrams of one size in blocks */
+    bool per_flow;             /* datagrams: what became of each flow */
+    bool link;                 /* datagrams pass what may duplicate them */
+    double max_loss;           /* datagrams: the limit of the loss ratio */
+    bool one_way;              /* datagrams: nothing comes back */
+    struct receipts *receipts; /* NULL without a trace of the server */
 
     uint64_t epoch_ns; /* when the run's clock began: the zero of frames */
     struct gate gate;
