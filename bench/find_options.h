@@ -24,8 +24,9 @@ struct find_options {
     uint64_t warmup_ns;
     uint64_t timeout_ns;
     uint64_t seed;
-    const char *cpus;        /* of the generator */
-    const char *server_cpus; /* NULL: see find_target.h */
+    const char *layout; /* NULL: see find_target.h */
+    const char *cpus;   /* of the generator */
+    const char *server_cpus;
     const char *output;
     bool help;
 };

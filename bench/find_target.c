@@ -270,7 +270,9 @@ static int take_load(struct target *target, const struct find_options *options,
                     &wrong) < 0)
         return fail(error, EXIT_USAGE, "%s", wrong.text);
     add_number(target, "connections", options->connections, "");
-    add_number(target, "threads", options->threads, "");
+    /* In the sharded layout the bench gives a thread to each CPU. */
+    if (target->layout.shards == 0)
+        add_number(target, "threads", options->threads, "");
     add_number(target, "size", options->size_bytes, "");
     add_number(target, "duration", options->step_duration_ns, "ns");
     add_number(target, "warmup", options->warmup_ns, "ns");
@@ -303,37 +305,65 @@ static void others(const cpu_set_t *allowed, const char *cpus,
                   LAYOUT_CPUS_MAX);
 }
 
+/* Where nothing is known of the server's CPUs. NULL, or why it cannot be. */
+static const char *check_alone(const struct layout *layout,
+                               const cpu_set_t *allowed)
+{
+    cpu_set_t both;
+    cpu_set_t wanted;
+    (void)cpuset_parse(layout->generator_cpus, &wanted); /* checked */
+    CPU_AND(&both, &wanted, allowed);
+    return CPU_EQUAL(&both, &wanted) ? NULL
+                                     : "--cpus names a CPU that may not be "
+                                       "used here";
+}
+
+/* The CPUs as they were given, and those of the other side. */
+static void take_cpus(struct layout *layout, const struct find_options *options,
+                      const cpu_set_t *allowed, bool ours)
+{
+    layout->kind = LAYOUT_EXPLICIT;
+    if (options->cpus)
+        snprintf(layout->generator_cpus, LAYOUT_CPUS_MAX, "%s", options->cpus);
+    else
+        others(allowed, options->server_cpus, layout->generator_cpus);
+    if (options->server_cpus)
+        snprintf(layout->server_cpus, LAYOUT_CPUS_MAX, "%s",
+                 options->server_cpus);
+    else if (ours)
+        others(allowed, options->cpus, layout->server_cpus);
+}
+
 static int settle_layout(struct target *target,
                          const struct find_options *options,
                          struct target_error *error)
 {
     struct layout *layout = &target->layout;
+    bool given = options->cpus || options->server_cpus;
+    bool ours = !target->address;
     cpu_set_t allowed;
     char text[LAYOUT_CPUS_MAX];
     int r = cpuset_allowed(&allowed);
     if (r < 0)
         return fail(error, EXIT_FAILED, "cannot see which CPUs may be used: %s",
                     strerror(-r));
-    if (options->cpus)
-        snprintf(layout->generator_cpus, LAYOUT_CPUS_MAX, "%s", options->cpus);
-    if (options->server_cpus)
-        snprintf(layout->server_cpus, LAYOUT_CPUS_MAX, "%s",
-                 options->server_cpus);
-    layout->kind = LAYOUT_EXPLICIT;
-    /* Where a server that runs already is, only its owner can say. */
-    if (target->address && !(options->cpus && options->server_cpus))
-        return 0;
-    if (!options->cpus && !options->server_cpus)
-        layout->kind = CPU_COUNT(&allowed) > 1 ? LAYOUT_SPLIT : LAYOUT_SHARED;
-    else if (!options->cpus)
-        others(&allowed, options->server_cpus, layout->generator_cpus);
-    else if (!options->server_cpus)
-        others(&allowed, options->cpus, layout->server_cpus);
-    const char *why = layout_settle(layout, &allowed);
+    if (options->layout && (given || !ours))
+        return fail(error, EXIT_USAGE, "--layout %s: %s", options->layout,
+                    ours ? "the CPUs are given already"
+                         : "for a server that is started here");
+    layout->kind = CPU_COUNT(&allowed) > 1 ? LAYOUT_SPLIT : LAYOUT_SHARED;
+    if (options->layout)
+        (void)layout_kind_of(options->layout, &layout->kind); /* a choice */
+    else if (given)
+        take_cpus(layout, options, &allowed, ours);
+    else if (!ours)
+        layout->kind = LAYOUT_FREE;
+    const char *why = *layout->server_cpus || layout->kind != LAYOUT_EXPLICIT
+                          ? layout_settle(layout, &allowed)
+                          : check_alone(layout, &allowed);
     if (!why)
         return 0;
-    return fail(error, EXIT_IMPOSSIBLE,
-                "--cpus, --server-cpus: %s (allowed: %s)", why,
+    return fail(error, EXIT_IMPOSSIBLE, "%s (allowed: %s)", why,
                 cpuset_format(&allowed, text, sizeof text));
 }
 
@@ -352,9 +382,9 @@ int target_init(struct target *target, const struct find_options *options,
     target->cell.load = &target->load;
     snprintf(target->cell.key, sizeof target->cell.key, "find");
     if (take_server(target, options, address, words, error) < 0 ||
-        take_load(target, options, words, error) < 0)
+        settle_layout(target, options, error) < 0)
         return -1;
-    return settle_layout(target, options, error);
+    return take_load(target, options, words, error);
 }
 
 void target_set_rate(struct target *target, double rate_per_s)

@@ -39,9 +39,9 @@ struct target_error {
  * point into each other: it must not move. 0, or -1 with *error filled; free
  * with target_done either way.
  *
- * Without CPUs a server that is started has the first that may be used here,
- * and the generator the second (or the same where there is one). Where one side
- * is given, the other has the rest.
+ * Without a layout or CPUs it is the split one, or shared where only one CPU
+ * may be used. Where the CPUs of one side are given, the other has the rest. Of
+ * a server that runs already only what is said is known.
  */
 int target_init(struct target *target, const struct find_options *options,
                 const char *address, const struct scenario_words *words,

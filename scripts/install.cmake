@@ -7,6 +7,7 @@ install(FILES
     ${PROJECT_SOURCE_DIR}/loadgen/man/sockbench-talk.1
     ${PROJECT_SOURCE_DIR}/loadgen/man/sockbench-selftest.1
     ${PROJECT_SOURCE_DIR}/bench/man/sockbench.1
+    ${PROJECT_SOURCE_DIR}/bench/man/sockbench-find.1
     DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/bench/scenarios/
     DESTINATION ${CMAKE_INSTALL_DATADIR}/sockbench/scenarios

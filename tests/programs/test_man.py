@@ -15,6 +15,7 @@ PAGES = (
     ("loadgen/man/sockbench-talk.1", [[os.path.join(programs.BIN, "sockbench-talk")]]),
     ("loadgen/man/sockbench-selftest.1", [[programs.SELFTEST]]),
     ("bench/man/sockbench.1", [[programs.BENCH], [programs.BENCH, "run"], [programs.BENCH, "list"]]),
+    ("bench/man/sockbench-find.1", [[programs.BENCH, "find"]]),
 )
 # A row of --help: "  -c, --connections N   help", "      --engine uring|epoll   help".
 ROW = re.compile(r"^ {2}(?:-(\w), |    )--([a-z][a-z-]*)(?: (\S+))?(?:  |\s*$)", re.MULTILINE)
