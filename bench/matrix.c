@@ -101,6 +101,24 @@ static void make_key(const struct scenario *scenario, struct cell *cell)
              (unsigned long long)cell->size_bytes, cell->swept);
 }
 
+/* One way, nobody answers, and a trace tells what arrived. */
+static void fit_one_way(const struct scenario *scenario,
+                        const struct option_table *table, struct cell *cell)
+{
+    const bool discards = strcmp(cell->server->service, "discard") == 0;
+    const bool datagrams = cell->server->transport == TRANSPORT_UDP;
+    bool one_way = false;
+    value_of(scenario, table, cell, "one-way", &one_way, sizeof one_way);
+    if (one_way && !datagrams)
+        cell->does_not_apply = "one way is for datagrams";
+    else if (one_way && !discards)
+        cell->does_not_apply = "one way is for service discard";
+    else if (!one_way && discards)
+        cell->does_not_apply = "service discard answers nothing";
+    cell->is_traced =
+        datagrams && cell->server->model && (one_way || cell->load->trace);
+}
+
 static void fill(const struct scenario *scenario,
                  const struct option_table *table, struct cell *cell)
 {
@@ -116,6 +134,7 @@ static void fill(const struct scenario *scenario,
     if (cell->server->transport == TRANSPORT_UDP &&
         number_of(scenario, table, cell, "reconnect-every") > 0)
         cell->does_not_apply = "datagrams have no connection to make anew";
+    fit_one_way(scenario, table, cell);
 }
 
 static bool is_wanted(const char *only, const char *key)

@@ -36,16 +36,16 @@ struct option_words {
 };
 
 static const char *const server_reserved[] = {
-    "model", "listen",      "service", "cpus", "ready-fd", "list",
-    "json",  "counters-fd", "verbose", "help", "version",  NULL};
+    "model",       "listen",  "service", "cpus",    "ready-fd", "list", "json",
+    "counters-fd", "verbose", "help",    "version", "trace",    NULL};
 static const char *const load_reserved[] = {
-    "service", "cpus",  "seed", "output",  "json",
-    "quiet",   "label", "help", "version", NULL};
+    "service", "cpus", "seed",    "output",       "json", "quiet",
+    "label",   "help", "version", "server-trace", NULL};
 /* What a sharded layout is made of. */
 static const char *const server_sharded[] = {"workers", "steer", NULL};
 static const char *const load_sharded[] = {"threads", NULL};
-static const char *const load_own[] = {"name", "title", "transport",
-                                       "server_options", NULL};
+static const char *const load_own[] = {"name",           "title", "transport",
+                                       "server_options", "trace", NULL};
 static const char *const server_keys[] = {"name",      "model",  "command",
                                           "transport", "family", "service",
                                           "options",   NULL};
@@ -458,6 +458,17 @@ static int read_servers(const struct reader *reader, const struct path *root,
     return 0;
 }
 
+static int read_trace(const struct reader *reader, json_t *object,
+                      const struct path *path, bool *ret_trace)
+{
+    const json_t *value = json_object_get(object, "trace");
+    struct path at = {path, "trace", 0};
+    if (value && !json_is_boolean(value))
+        return fail_value(reader, &at, "'trace' is true or false");
+    *ret_trace = json_is_true(value);
+    return 0;
+}
+
 static int read_load(const struct reader *reader, json_t *object,
                      const struct path *path, struct scenario_load *load)
 {
@@ -472,6 +483,8 @@ static int read_load(const struct reader *reader, json_t *object,
         r = read_text(reader, object, path, "title", &load->title);
     if (r == 0)
         r = read_transport(reader, object, path, &load->transport);
+    if (r == 0)
+        r = read_trace(reader, object, path, &load->trace);
     if (r == 0)
         r = read_settings(reader, object, path, &words, &load->options);
     if (r == 0)

@@ -17,7 +17,9 @@
  *
  * The keys of a load and of a sweep are options of sockbench-load, those of
  * "options" and "server_options" of sockbench-serve, with the values that the
- * command line takes; a plain number may stand for its text.
+ * command line takes; a plain number may stand for its text. "trace": true in a
+ * load lets servers of datagrams note what becomes of each (--trace), which
+ * loads that go one way have anyhow.
  */
 #ifndef SOCKBENCH_BENCH_SCENARIO_H
 #define SOCKBENCH_BENCH_SCENARIO_H
@@ -73,6 +75,7 @@ struct scenario_server {
 struct scenario_load {
     const char *name;
     const char *title;        /* of the table, or NULL */
+    bool trace;               /* datagrams are traced by the server */
     enum transport transport; /* which servers it is for */
     struct settings options;
     struct settings server_options;

@@ -29,11 +29,14 @@
 #define LATE_NS (30 * NS_PER_S)     /* beyond what a load said it takes */
 #define COUNTED_NS (600 * NS_PER_S) /* for a load of so many requests */
 
+#define TRACE_PATH_MAX 4096
+
 struct trial {
     const struct trial_plan *plan;
     struct trial_result *result;
     struct process server, generator;
     char address[256];
+    char trace_path[TRACE_PATH_MAX]; /* ""; or beside the report */
     json_t *ready; /* what the ready line said beside the address */
     struct usage before, after;
     uint64_t pss_bytes, rss_bytes; /* greatest seen; 0: unknown */
@@ -130,6 +133,8 @@ static void model_argv(const struct trial *trial, struct argv *argv)
         argv_add_option(argv, "steer", "cpu");
     argv_add_option(argv, "ready-fd", ready);
     argv_add_option(argv, "counters-fd", counters);
+    if (*trial->trace_path)
+        argv_add_option(argv, "trace", trial->trace_path);
     add_settings(argv, plan->server_table, &server->options);
     add_settings(argv, plan->server_table, &plan->cell->load->server_options);
 }
@@ -167,6 +172,8 @@ static void generator_argv(const struct trial *trial, struct argv *argv)
     if (plan->layout->shards > 0)
         argv_add_option(argv, "threads", threads);
     argv_add_option(argv, "output", plan->report_path);
+    if (*trial->trace_path)
+        argv_add_option(argv, "server-trace", trial->trace_path);
     argv_add(argv, "--quiet");
     add_settings(argv, plan->load_table, &plan->cell->load->options);
     for (size_t i = 0; i < scenario->sweep_count; i++) {
@@ -609,6 +616,9 @@ void trial_run(const struct trial_plan *plan, struct trial_result *ret_result)
     namespace_init(&trial.space);
     attribution_init(&trial.attribution);
     trial.ready = json_object();
+    if (plan->cell->is_traced && is_ours(&trial))
+        snprintf(trial.trace_path, sizeof trial.trace_path, "%s.trace",
+                 plan->report_path);
     if (plan->address)
         snprintf(trial.address, sizeof trial.address, "%s", plan->address);
     else if (choose_space(&trial) < 0 || start_server(&trial) < 0)
@@ -638,5 +648,7 @@ out:
     namespace_done(&trial.space);
     keeper_sweep();
     unlink(plan->report_path);
+    if (*trial.trace_path)
+        unlink(trial.trace_path);
     json_decref(trial.ready);
 }

@@ -1,4 +1,5 @@
 """What a server notes of datagrams with --trace: every model tells the same."""
+import json
 import os
 import socket
 import stat
@@ -158,6 +159,51 @@ class Log(Folder):
                 self.ask(client, frame(0, n, NONCE))
         self.assertEqual((5, 1, 2, 2), tuple(trace.flow(0)[name]
                                              for name in ("unique", "duplicate", "ancient", "reordered")))
+
+
+class Bench(Folder):
+    def bench(self, **load):
+        folder = os.path.dirname(self.path)
+        scenario = {"servers": [{"model": "iterative", "transport": "udp"},
+                                {"model": "gso", "transport": "udp", "service": "discard"},
+                                {"model": "epoll"}],
+                    "loads": [{"name": "a", "connections": 2, "duration": "200ms", "warmup": "50ms",
+                               "timeout": "200ms", **load}]}
+        with open(os.path.join(folder, "scenario.json"), "w") as file:
+            json.dump(scenario, file)
+        output = os.path.join(folder, "run")
+        done = programs.run(programs.BENCH, "run", file.name, "-o", output)
+        if done.returncode != 0:
+            return done.returncode, done.stderr
+        self.assertEqual(["report.json", "rows.json"], sorted(os.listdir(output)))
+        with open(os.path.join(output, "report.json")) as file:
+            return {cell["key"].split("/")[1]: cell for cell in json.load(file)["cells"]}
+
+    def test_loads_are_traced_where_the_scenario_says_so(self):
+        cells = self.bench(trace=True)
+        udp = cells["iterative"]["repetitions"][0]["udp"]
+        self.assertEqual(udp["sent"], udp["directions"]["forward_lost"] + udp["server"]["unique"])
+        self.assertEqual(("does_not_apply", "service discard answers nothing"),
+                         (cells["gso"]["status"], cells["gso"]["reason"]))
+        self.assertEqual(("ok", None), (cells["epoll"]["status"], cells["epoll"]["repetitions"][0]["udp"]))
+
+    def test_one_way_is_traced_anyhow(self):
+        cells = self.bench(**{"one-way": True, "pipeline": 16})
+        udp = cells["gso"]["repetitions"][0]["udp"]
+        self.assertEqual(udp["sent"], udp["lost"] + udp["unique"])
+        self.assertEqual(udp["unique"], udp["server"]["unique"])
+        self.assertEqual(("does_not_apply", "one way is for service discard"),
+                         (cells["iterative"]["status"], cells["iterative"]["reason"]))
+        self.assertEqual("one way is for datagrams", cells["epoll"]["reason"])
+
+    def test_a_trace_is_asked_for_and_not_named(self):
+        for load, why in (({"trace": 1}, "'trace' is true or false"),
+                          ({"server-trace": "x"}, "'server-trace' is decided by the bench"),
+                          ({"server_options": {"trace": "x"}}, "'trace' is decided by the bench")):
+            with self.subTest(load=load):
+                code, told = self.bench(**load)
+                self.assertEqual(2, code)
+                self.assertIn(why, told)
 
 
 if __name__ == "__main__":
