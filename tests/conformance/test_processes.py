@@ -154,7 +154,7 @@ class Account(unittest.TestCase):
                         with connect(server) as client:
                             self.assertTrue(talk(client))
                 used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
-                self.assertGreaterEqual(used, 0.25)  # of 0.5 s; the machine may be busy
+                self.assertGreaterEqual(used, 0.1)  # of 0.5 s; the machine may be busy
 
 
 if __name__ == "__main__":
