@@ -11,7 +11,8 @@ static int set_option(int fd, int level, int name, uint64_t value)
     return setsockopt(fd, level, name, &number, sizeof number) < 0 ? -errno : 0;
 }
 
-int engine_socket(const struct engine_config *config, int extra_type_flags)
+int engine_socket(const struct engine_config *config, uint32_t channel,
+                  int extra_type_flags)
 {
     int family = config->target.u.any.sa_family;
     int type = config->target.socket_type;
@@ -32,6 +33,9 @@ int engine_socket(const struct engine_config *config, int extra_type_flags)
             0)
             r = -errno;
     }
+    if (r == 0 && config->sources)
+        r = sources_bind(config->sources,
+                         config->first_flow + channel * config->flow_step, fd);
     if (r < 0) {
         close(fd);
         return r;

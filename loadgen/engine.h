@@ -15,6 +15,7 @@
 #define SOCKBENCH_LOADGEN_ENGINE_H
 
 #include "loadgen/ledger.h"
+#include "loadgen/sources.h"
 #include "servers/wire/address.h"
 
 #include <stdbool.h>
@@ -35,6 +36,7 @@ struct completion {
     uint32_t generation;
     int error;       /* negative errno, with COMPLETION_FAILED */
     bool truncated;  /* datagrams: longer than the buffer */
+    bool foreign;    /* unconnected datagrams: not from the server's address */
     uint32_t buffer; /* the engine's own */
     const uint8_t *data;
     size_t length_bytes;
@@ -49,7 +51,11 @@ struct engine_config {
     uint64_t rcvbuf_bytes; /* 0: the kernel's default */
     uint64_t sndbuf_bytes;
     bool nodelay;
-    bool offload; /* datagrams of one size in blocks; the epoll engine's */
+    bool offload;     /* datagrams of one size in blocks; the epoll engine's */
+    bool unconnected; /* datagrams by sendto and recvfrom; the epoll engine's */
+    const struct sources *sources; /* where channels are bound; NULL: nowhere */
+    uint32_t first_flow;           /* channel i is this flow ... */
+    uint32_t flow_step;            /* ... and i times so many */
     const struct service *service; /* what the null engine answers */
 };
 
@@ -118,7 +124,8 @@ static inline void engine_part_with(struct engine *engine, int fd)
         engine->ledger.drops += ledger_socket_drops(fd);
 }
 
-/* A socket as the config asks, not connected yet. fd or -errno. */
-int engine_socket(const struct engine_config *config, int extra_type_flags);
+/* A channel's socket as the config asks, not connected yet. fd or -errno. */
+int engine_socket(const struct engine_config *config, uint32_t channel,
+                  int extra_type_flags);
 
 #endif

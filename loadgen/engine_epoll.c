@@ -99,13 +99,16 @@ static int epoll_connect(struct engine *engine, uint32_t channel)
 {
     struct epoll_engine *self = downcast(engine);
     struct channel *at = &self->channels[channel];
-    int fd = engine_socket(&engine->config, SOCK_NONBLOCK);
+    int fd = engine_socket(&engine->config, channel, SOCK_NONBLOCK);
     if (fd < 0)
         return fd;
     if (engine->config.offload)
         (void)block_enable(fd); /* the plan has tried it */
     const struct address *target = &engine->config.target;
-    int r = connect(fd, &target->u.any, target->length) < 0 ? -errno : 1;
+    int r = 1;
+    if (!engine->config.unconnected &&
+        connect(fd, &target->u.any, target->length) < 0)
+        r = -errno;
     if (r < 0 && r != -EINPROGRESS) {
         close(fd);
         return r;
@@ -174,7 +177,10 @@ static int epoll_send(struct engine *engine, uint32_t channel, const void *data,
     engine->ledger.sends += !self->stream;
     if (engine->config.offload)
         return collect(self, channel, data, length_bytes);
-    ssize_t n = send(at->fd, data, length_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const struct address *to = &engine->config.target;
+    const bool named = engine->config.unconnected;
+    ssize_t n = sendto(at->fd, data, length_bytes, MSG_NOSIGNAL | MSG_DONTWAIT,
+                       named ? &to->u.any : NULL, named ? to->length : 0);
     if (n < 0 && errno == EINTR)
         n = 0;
     engine->ledger.refused += !self->stream && n < 0;
@@ -223,15 +229,30 @@ static void cut(struct epoll_engine *self, struct completion *out)
         self->arrived_segment_bytes = 0;
 }
 
+/* recv(2), and from an unconnected socket whether it was the server. */
+static ssize_t receive_from(struct epoll_engine *self, int fd, uint8_t *into,
+                            bool *ret_foreign)
+{
+    const int flags = MSG_DONTWAIT | (self->stream ? 0 : MSG_TRUNC);
+    if (!self->base.config.unconnected)
+        return recv(fd, into, CHUNK_BYTES, flags);
+    struct address from;
+    from.length = sizeof from.u;
+    ssize_t n =
+        recvfrom(fd, into, CHUNK_BYTES, flags, &from.u.any, &from.length);
+    if (n >= 0)
+        *ret_foreign = !address_equal(&from, &self->base.config.target);
+    return n;
+}
+
 static int receive(struct epoll_engine *self, struct channel *at, bool hung_up,
                    struct completion *out)
 {
     uint8_t *into = self->arena + self->arena_used_bytes;
-    int flags = MSG_DONTWAIT | (self->stream ? 0 : MSG_TRUNC);
     size_t segment_bytes = CHUNK_BYTES;
     ssize_t n = self->base.config.offload
                     ? block_receive(at->fd, into, CHUNK_BYTES, &segment_bytes)
-                    : recv(at->fd, into, CHUNK_BYTES, flags);
+                    : receive_from(self, at->fd, into, &out->foreign);
     if (n < 0) {
         at->readable = false;
         if (errno == EAGAIN || errno == EINTR)

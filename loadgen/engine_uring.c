@@ -236,7 +236,7 @@ static int uring_connect(struct engine *engine, uint32_t channel)
     struct uring_engine *self = downcast(engine);
     struct channel *at = &self->channels[channel];
     const struct address *target = &engine->config.target;
-    int fd = engine_socket(&engine->config, 0);
+    int fd = engine_socket(&engine->config, channel, 0);
     if (fd < 0)
         return fd;
     at->fd = fd;

@@ -1,11 +1,14 @@
 #include "loadgen/options.h"
 
 #include "loadgen/arrival.h"
+#include "loadgen/idlers.h"
 #include "loadgen/sizes.h"
+#include "loadgen/sources.h"
 
 #include "servers/cli/cpuset.h"
 #include "servers/wire/service.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -34,6 +37,22 @@ static const char *check_label(const char *text)
         if (*at == '\0')
             return NULL;
     }
+}
+
+static const char *check_source(const char *text)
+{
+    struct sources sources = {0};
+    const char *why = NULL;
+    if (sources_parse(text, &sources, &why) == -EINVAL)
+        return why;
+    sources_done(&sources);
+    return NULL;
+}
+
+static const char *check_idle_clients(const char *text)
+{
+    struct idlers_words words;
+    return idlers_parse(text, &words) < 0 ? IDLERS_TEXT : NULL;
 }
 
 static const char *check_size(const char *text)
@@ -220,6 +239,23 @@ static const struct option_spec rows[] = {
      .offset = AT(connect_rate_per_s),
      .argument = "N",
      .help = "first connections opened per second (as fast as can be)"},
+    {.name = "source",
+     .type = OPTION_TEXT,
+     .offset = AT(source),
+     .argument = "ADDR,...",
+     .help = "addresses that the connections come from, in turn",
+     .check = check_source},
+    {.name = "idle-clients",
+     .type = OPTION_TEXT,
+     .offset = AT(idle_clients),
+     .argument = "N:TIME",
+     .help = "N more clients that connect, stay silent for TIME, ask once, "
+             "leave and return",
+     .check = check_idle_clients},
+    {.name = "unconnected",
+     .type = OPTION_FLAG,
+     .offset = AT(unconnected),
+     .help = "UDP: sockets that name the server with every datagram"},
     {.name = "cpus",
      .letter = 'A',
      .type = OPTION_TEXT,

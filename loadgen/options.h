@@ -23,6 +23,8 @@ struct load_options {
     double rate_per_s;          /* 0: closed loop */
     double rate_per_conn_per_s; /* 0: not asked for */
     double connect_rate_per_s;  /* 0: as fast as can be */
+    const char *idle_clients;   /* NULL: none */
+    const char *source;         /* NULL: the kernel chooses */
     const char *size;           /* as sizes_parse reads it */
     const char *service;        /* NULL: the transport's default */
     const char *engine;         /* NULL: uring where granted, else epoll */
@@ -40,6 +42,7 @@ struct load_options {
     bool per_flow;
     const char *server_trace; /* NULL: none */
     bool nodelay;
+    bool unconnected;
     bool no_verify;
     bool json;
     bool quiet;

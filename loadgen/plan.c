@@ -36,6 +36,11 @@ static int fail(struct plan_error *error, int exit_code, const char *format,
     return -1;
 }
 
+static bool is_word(const char *text, const char *word)
+{
+    return text && strcmp(text, word) == 0;
+}
+
 static int check_target(struct plan *plan, struct plan_error *error)
 {
     const char *why = NULL;
@@ -248,14 +253,68 @@ static int check_descriptors(const struct plan *plan, struct plan_error *error)
         (void)setrlimit(RLIMIT_NOFILE, &limit);
         getrlimit(RLIMIT_NOFILE, &limit);
     }
-    uint64_t needed = plan->options.connections + 2 * plan->options.threads +
-                      DESCRIPTORS_BESIDE;
+    uint64_t needed = plan->options.connections + plan->course.idlers.count +
+                      2 * plan->options.threads + DESCRIPTORS_BESIDE;
     if (limit.rlim_cur == RLIM_INFINITY || needed <= limit.rlim_cur)
         return 0;
     return fail(error, EXIT_IMPOSSIBLE,
                 "%" PRIu64 " connections need %" PRIu64 " descriptors, %" PRIu64
                 " are allowed (ulimit -Hn)",
                 plan->options.connections, needed, (uint64_t)limit.rlim_cur);
+}
+
+static int check_idle_clients(struct plan *plan, struct plan_error *error)
+{
+    const struct load_options *o = &plan->options;
+    if (!o->idle_clients)
+        return 0;
+    (void)idlers_parse(o->idle_clients, &plan->course.idlers); /* checked */
+    if (!plan->course.stream)
+        return fail(error, EXIT_USAGE,
+                    "--idle-clients: datagrams have no connection to be silent "
+                    "on");
+    if (is_word(o->service, "greeting"))
+        return fail(
+            error, EXIT_USAGE,
+            "--idle-clients, --service greeting: who is greeted at once "
+            "cannot be idle");
+    if (is_word(o->engine, "null"))
+        return fail(error, EXIT_USAGE,
+                    "--idle-clients, --engine null: nobody is there to connect "
+                    "to");
+    return 0;
+}
+
+static int check_sources(struct plan *plan, struct plan_error *error)
+{
+    const struct load_options *o = &plan->options;
+    const struct address *target = &plan->course.target;
+    const bool udp = !plan->course.stream && target->u.any.sa_family != AF_UNIX;
+    const char *why = NULL;
+    char host[ADDRESS_TEXT_MAX];
+    char port[8];
+    if (o->unconnected && !udp)
+        return fail(error, EXIT_USAGE, "--unconnected: only UDP knows that");
+    if (!o->source)
+        return 0;
+    if (sources_parse(o->source, &plan->course.sources, &why) < 0)
+        return fail(error, EXIT_FAILED, "out of memory");
+    for (uint32_t i = 0; i < plan->course.sources.count; i++) {
+        const struct address *source = &plan->course.sources.list[i];
+        if (source->u.any.sa_family != target->u.any.sa_family)
+            return fail(error, EXIT_USAGE,
+                        "--source '%s': %s is reached from addresses of its "
+                        "own family",
+                        o->source, plan->target_text);
+    }
+    int r = 0;
+    const struct address *bad =
+        sources_find_bad(&plan->course.sources, target->socket_type, &r);
+    if (!bad)
+        return 0;
+    address_format_parts(bad, host, port);
+    return fail(error, EXIT_USAGE, "--source '%s': cannot send from it: %s",
+                host, strerror(-r));
 }
 
 static int check_ports(const struct plan *plan, struct plan_error *error)
@@ -275,17 +334,21 @@ static int check_ports(const struct plan *plan, struct plan_error *error)
         fclose(file);
     }
     uint64_t ports = high >= low ? high - low + 1 : 0;
-    if (plan->options.connections <= ports)
+    uint64_t sources = plan->course.sources.count;
+    const uint64_t all = plan->options.connections + plan->course.idlers.count;
+    uint64_t each = sources > 1 ? (all + sources - 1) / sources : all;
+    if (each <= ports)
         return 0;
+    if (sources > 1)
+        return fail(error, EXIT_IMPOSSIBLE,
+                    "%" PRIu64 " connections from %" PRIu64
+                    " addresses need %" PRIu64 " ports of each, %" PRIu64
+                    " are there (net.ipv4.ip_local_port_range)",
+                    all, sources, each, ports);
     return fail(error, EXIT_IMPOSSIBLE,
                 "%" PRIu64 " connections from one address need as many ports, "
                 "%" PRIu64 " are there (net.ipv4.ip_local_port_range)",
-                plan->options.connections, ports);
-}
-
-static bool is_word(const char *text, const char *word)
-{
-    return text && strcmp(text, word) == 0;
+                all, ports);
 }
 
 /* NULL, or why datagrams cannot or should not be moved in blocks. */
@@ -301,6 +364,8 @@ static const char *why_no_blocks(const struct plan *plan)
     if (plan->sizes.most_bytes == 0 ||
         2 * plan->sizes.most_bytes > BLOCK_BYTES_MAX)
         return "no two datagrams of this size make a block";
+    if (o->unconnected)
+        return "a block leaves from a connected socket";
     if (is_word(o->engine, "uring"))
         return "the uring engine sends datagrams one by one";
     if (is_word(o->engine, "null"))
@@ -351,6 +416,14 @@ static int choose_engine(struct plan *plan, struct plan_error *error)
     if (is_word(asked, "null")) {
         plan->course.engine = &engine_null;
         plan->engine_note = "no network: the target is ignored";
+        return 0;
+    }
+    if (plan->options.unconnected) {
+        const char *why = "only the epoll engine has unconnected sockets";
+        if (asked)
+            return fail(error, EXIT_USAGE, "--engine uring, --unconnected: %s",
+                        why);
+        plan->engine_note = why;
         return 0;
     }
     if (plan->options.one_way) {
@@ -485,6 +558,7 @@ static void fill_course(struct plan *plan)
     course->link = is_word(o->path, "link");
     course->max_loss = o->max_loss_ratio;
     course->one_way = o->one_way;
+    course->unconnected = o->unconnected;
 }
 
 int plan_make(struct plan *plan, const struct load_options *options,
@@ -497,9 +571,11 @@ int plan_make(struct plan *plan, const struct load_options *options,
     plan->course.stream = plan->course.target.socket_type == SOCK_STREAM;
     if (check_sizes(plan, error) < 0 || check_shape(plan, error) < 0 ||
         check_rate(plan, error) < 0 || check_one_way(plan, error) < 0 ||
-        check_descriptors(plan, error) < 0 || check_ports(plan, error) < 0 ||
-        choose_offload(plan, error) < 0 || choose_engine(plan, error) < 0 ||
-        choose_cpus(plan, error) < 0 || check_pacing(plan, error) < 0)
+        check_idle_clients(plan, error) < 0 ||
+        check_descriptors(plan, error) < 0 || check_sources(plan, error) < 0 ||
+        check_ports(plan, error) < 0 || choose_offload(plan, error) < 0 ||
+        choose_engine(plan, error) < 0 || choose_cpus(plan, error) < 0 ||
+        check_pacing(plan, error) < 0)
         return -1;
     const struct service *service =
         options->service   ? service_find(options->service)
@@ -526,6 +602,7 @@ void plan_done(struct plan *plan)
         passage_done(plan->passage);
     free(plan->passage);
     plan->passage = NULL;
+    sources_done(&plan->course.sources);
     free(plan->cpus);
     plan->cpus = NULL;
 }

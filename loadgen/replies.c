@@ -174,6 +174,10 @@ static void on_datagram(struct loop *loop, struct flow *flow,
 {
     struct tally *tally = loop->tally;
     struct frame frame = {.type = 'D'};
+    if (completion->foreign) {
+        tally->udp.foreign++;
+        return;
+    }
     enum payload_fault fault = payload_check_datagram(
         &loop->course->payload, flow->id, completion->data,
         completion->length_bytes, &frame);

@@ -82,7 +82,9 @@ static void watch(struct crew *crew, FILE *live, struct run_result *result)
     struct course *course = crew->course;
     uint64_t next_line_ns = course->begin_ns + NS_PER_S;
     uint64_t answered = 0;
-    uint64_t patience_ns = course->timeout_ns + NS_PER_S;
+    /* A server that takes one after the other waits for a silent one first. */
+    uint64_t patience_ns =
+        course->timeout_ns + NS_PER_S + course->idlers.idle_ns;
     bool stopping = false;
     for (;;) {
         struct timespec tick = {.tv_nsec = (long)TICK_NS};
@@ -166,7 +168,12 @@ int run(struct course *course, const int *cpus, FILE *live,
     course->epoch_ns = clock_now_ns();
     pthread_mutex_init(&course->gate.lock, NULL);
     pthread_cond_init(&course->gate.changed, NULL);
-    int r = crew_start(&crew, cpus);
+    struct idlers *idlers = NULL;
+    int r = 0;
+    if (course->idlers.count > 0)
+        r = idlers_start(&idlers, course, &course->idlers);
+    if (r == 0)
+        r = crew_start(&crew, cpus);
     /* Where not all could start, those that did are let go to end. */
     atomic_store(&course->stop, r < 0);
     gate_await(&course->gate, crew.started);
@@ -174,6 +181,7 @@ int run(struct course *course, const int *cpus, FILE *live,
     atomic_store(&course->last_answer_ns, course->begin_ns);
     gate_open(&course->gate);
     watch(&crew, live, ret);
+    idlers_stop(idlers, &ret->idlers);
     int collected = collect(&crew, ret);
     pthread_mutex_destroy(&course->gate.lock);
     pthread_cond_destroy(&course->gate.changed);

@@ -20,6 +20,7 @@ struct run_thread {
 struct run_result {
     struct tally total;
     struct run_thread *threads; /* course.threads of them */
+    struct idlers_counts idlers;
     bool complete;
     bool interrupted;   /* by a signal */
     const char *reason; /* why it is not complete; static text */

@@ -143,6 +143,22 @@ static void put_size(json_t *load, const struct view *view)
               (double)view->total->accounting.sent);
 }
 
+static void put_idle_clients(json_t *load, const struct view *view)
+{
+    const struct idlers_words *words = &view->course->idlers;
+    const struct idlers_counts *counts = &view->result->idlers;
+    if (words->count == 0) {
+        put_null(load, "idle_clients");
+        return;
+    }
+    json_t *out = put_object(load, "idle_clients");
+    put_count(out, "count", words->count);
+    put_count(out, "idle_ns", words->idle_ns);
+    put_count(out, "connected", counts->connected);
+    put_count(out, "served", counts->served);
+    put_count(out, "failed", counts->failed);
+}
+
 static void put_load(json_t *report, const struct view *view)
 {
     const struct course *course = view->course;
@@ -160,6 +176,7 @@ static void put_load(json_t *report, const struct view *view)
     put_count(load, "threads", course->threads);
     put_count(load, "pipeline", course->depth);
     put_size(load, view);
+    put_idle_clients(load, view);
     put_count(load, "reconnect_every", course->reconnect_every);
     put_text(load, "frame",
              course->payload.header_bytes == FRAME_HEADER_BYTES ? "full"

@@ -153,6 +153,10 @@ static int open_engine(struct loop *loop)
         .sndbuf_bytes = course->sndbuf_bytes,
         .nodelay = course->nodelay,
         .offload = course->udp_offload,
+        .unconnected = course->unconnected,
+        .sources = &course->sources,
+        .first_flow = loop->worker->index,
+        .flow_step = course->threads,
         .service = payload->service};
     return course->engine->open(&loop->engine, &config);
 }

@@ -7,6 +7,7 @@
 
 #include "loadgen/arrival.h"
 #include "loadgen/engine.h"
+#include "loadgen/idlers.h"
 #include "loadgen/payload.h"
 #include "loadgen/receipts.h"
 #include "loadgen/tally.h"
@@ -54,6 +55,9 @@ struct course {
     double max_loss;           /* datagrams: the limit of the loss ratio */
     bool one_way;              /* datagrams: nothing comes back */
     struct receipts *receipts; /* NULL without a trace of the server */
+    bool unconnected; /* datagrams: sockets that name the server every time */
+    struct sources sources;
+    struct idlers_words idlers;
 
     uint64_t epoch_ns; /* when the run's clock began: the zero of frames */
     struct gate gate;

@@ -1,10 +1,16 @@
 """Shapes of load: drawn sizes, source addresses, idle clients, many connections."""
+import collections
+import contextlib
 import json
+import os
+import resource
 import socket
+import subprocess
+import sys
 import threading
 import unittest
 
-from programs import LOAD, run, serving
+from programs import LOAD, SANITIZED, run, serving
 from reports import check_load_report
 
 
@@ -29,6 +35,18 @@ class Words(unittest.TestCase):
         self.refused(2, udp, "-s", "uniform:19,90", says="which takes 20 bytes")
         self.refused(2, udp, "-s", "uniform:20,65508", says="65507 bytes at most")
         self.refused(2, udp, "-s", "uniform:20,90", "--udp-offload", "on", says="datagrams of one size")
+        for sources in ("", "127.0.0.1,", "localhost", "127.0.0.1:80"):
+            self.refused(2, tcp, "--source", sources, says="addresses such as 127.0.0.2,127.0.0.3")
+        self.refused(2, tcp, "--source", "127.0.0.2,::1", says="of its own family")
+        self.refused(2, "unix:@nobody", "--source", "127.0.0.2", says="of its own family")
+        self.refused(2, tcp, "--source", "127.0.0.2,192.0.2.1", says="'192.0.2.1': cannot send from it")
+        self.refused(2, tcp, "--unconnected", says="only UDP")
+        self.refused(2, udp, "--unconnected", "--engine", "uring", says="only the epoll engine")
+        self.refused(2, udp, "--unconnected", "--udp-offload", "on", says="connected socket")
+        for idle in ("8", "8:", "0:2s", "8:0", "8:2h", "-1:2s"):
+            self.refused(2, tcp, "--idle-clients", idle, says="how many and for how long")
+        self.refused(2, udp, "--idle-clients", "8:2s", says="no connection to be silent on")
+        self.refused(2, tcp, "--idle-clients", "8:2s", "--service", "greeting", says="cannot be idle")
 
 
 class Recorder:
@@ -102,14 +120,12 @@ class Sizes(unittest.TestCase):
                                         ("tcp://127.0.0.1:0", "thread", "ok"), ("udp://127.0.0.1:0", "epoll", "upper"),
                                         ("udp://127.0.0.1:0", "iterative", "ok")):
             with serving(model, address, "--service", service) as server:
-                for engine in ("uring", "epoll"):
-                    for size in ("uniform:20,1400", "exp:100"):
-                        for depth in (1, 8):
-                            with self.subTest(address=address, service=service, engine=engine, size=size, depth=depth):
-                                report = load_json(server.address, "-c", 3, "-n", 600, "-w", "10ms", "-P", depth,
-                                                   "-s", size, "--engine", engine, "--service", service,
-                                                   "--timeout", "250ms")
-                                self.assertEqual(report["accounting"]["ok"], 600)
+                for engine, size, depth in (("uring", "uniform:20,1400", 1), ("uring", "exp:100", 8),
+                                            ("epoll", "exp:100", 1), ("epoll", "uniform:20,1400", 8)):
+                    with self.subTest(address=address, service=service, engine=engine, size=size, depth=depth):
+                        report = load_json(server.address, "-c", 3, "-n", 300, "-w", 0, "-P", depth, "-s", size,
+                                           "--engine", engine, "--service", service, "--timeout", "250ms")
+                        self.assertEqual(report["accounting"]["ok"], 300)
 
     def test_the_report_has_the_distribution_and_exact_bits(self):
         with serving("epoll", "tcp://127.0.0.1:0", "--service", "ok") as server:
@@ -175,6 +191,173 @@ class Sizes(unittest.TestCase):
         with serving("epoll", "tcp://127.0.0.1:0") as server:
             report = load_json(server.address, "-c", 50, "-r", 2000, "-d", "500ms", "-w", 0, "-s", "exp:2000")
             self.assertEqual(report["accounting"]["ok"], report["accounting"]["scheduled"])
+
+
+class Sources(unittest.TestCase):
+    def test_connections_come_from_them_in_turn(self):
+        for engine in ("uring", "epoll"):
+            for threads in (1, 2):
+                recorder = Recorder("tcp")
+                load_json(recorder.address, "-c", 7, "-n", 70, "-w", 0, "--source", "127.0.0.2,127.0.0.3,127.0.0.4",
+                          "--engine", engine, "-t", threads)
+                recorder.close()
+                hosts = collections.Counter(host for host, _ in recorder.data)
+                self.assertEqual(hosts, {"127.0.0.2": 3, "127.0.0.3": 2, "127.0.0.4": 2})
+
+    def test_datagrams_and_ipv6_too(self):
+        with serving("epoll", "udp://127.0.0.1:0") as server:
+            for more in ((), ("--unconnected",)):
+                report = load_json(server.address, "-c", 4, "-n", 200, "-w", 0, "--source", "127.0.0.9", *more)
+                self.assertEqual(report["accounting"]["ok"], 200)
+        with serving("epoll", "tcp://[::1]:0") as server:
+            report = load_json(server.address, "-c", 4, "-n", 200, "-w", 0, "--source", "::1")
+            self.assertEqual(report["accounting"]["ok"], 200)
+            self.assertEqual(report["config"]["source"], "::1")
+
+    def few_ports(self, first, last, *argv):
+        """argv in a private network with so few ports."""
+        probe = run("unshare", "-Urn", "true")
+        if probe.returncode != 0:
+            self.skipTest("no private network namespace: " + probe.stderr.strip())
+        script = """
+            ip link set lo up &&
+            echo %d %d >/proc/sys/net/ipv4/ip_local_port_range &&
+            exec "$@" """ % (first, last)
+        return run("unshare", "-Urn", "sh", "-c", script, "sh", *argv)
+
+    def test_ports_of_all_of_them_are_foreseen(self):
+        result = self.few_ports(40000, 40049, LOAD, "tcp://127.0.0.1:7000", "-c", 101, "--source",
+                                "127.0.0.2,127.0.0.3", "-d", "100ms")
+        self.assertEqual(result.returncode, 77, result.stderr)
+        self.assertIn("101 connections from 2 addresses need 51 ports of each, 50 are there", result.stderr)
+
+    def test_5000_connections_over_6_addresses_with_1000_ports(self):
+        count = 2000 if SANITIZED else 5000
+        script = """
+            import json, sys
+            sys.path[:0] = sys.argv[1].split(":")
+            from programs import LOAD, run, serving
+            with serving("epoll", "tcp://127.0.0.1:7000", "--max-clients", 6000) as server:
+                result = run(LOAD, server.address, "-c", sys.argv[2], "--source",
+                             ",".join("127.0.0.%d" % i for i in range(2, 8)), "-n", 2 * int(sys.argv[2]), "-w", 0,
+                             "--timeout", "10s", "--json")
+            sys.stderr.write(result.stderr)
+            sys.stdout.write(result.stdout)
+            sys.exit(result.returncode)"""
+        script = "\n".join(line[12:] for line in script.splitlines())
+        result = self.few_ports(40000, 40999 if count == 5000 else 40399, sys.executable, "-B", "-c", script,
+                                ":".join(sys.path), count)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        report = check_load_report(json.loads(result.stdout))
+        self.assertEqual(report["load"]["flows"]["served"], count)
+        self.assertEqual(report["accounting"]["ok"], 2 * count)
+
+
+class Unconnected(unittest.TestCase):
+    def test_it_measures_as_the_others_do(self):
+        with serving("epoll", "udp://127.0.0.1:0") as server:
+            report = load_json(server.address, "-c", 5, "-n", 1000, "-w", "20ms", "-P", 4, "--unconnected")
+            self.assertEqual(report["accounting"]["ok"], 1000)
+            self.assertEqual(report["load"]["engine"], "epoll")
+            self.assertIn("unconnected", report["load"]["engine_note"])
+            self.assertTrue(report["config"]["unconnected"])
+
+    def test_a_reply_from_another_port_is_foreign_and_no_reply(self):
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        for end in (server, other):
+            end.bind(("127.0.0.1", 0))
+
+        def answer():
+            for number in range(200):
+                data, peer = server.recvfrom(65536)
+                (other if number == 50 else server).sendto(data, peer)
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        report = load_json("udp://127.0.0.1:%d" % server.getsockname()[1], "-c", 1, "-n", 200, "-w", 0, "--service",
+                           "echo", "--timeout", "100ms", "--unconnected")
+        thread.join(10)
+        server.close()
+        other.close()
+        self.assertEqual((report["udp"]["foreign"], report["udp"]["lost"], report["accounting"]["ok"]), (1, 1, 199))
+
+
+class IdleClients(unittest.TestCase):
+    def test_they_come_wait_ask_and_return(self):
+        with serving("epoll", "tcp://127.0.0.1:0") as server:
+            report = load_json(server.address, "-c", 4, "-d", "700ms", "-w", 0, "--idle-clients", "5:100ms")
+            idle = report["load"]["idle_clients"]
+            self.assertEqual((idle["count"], idle["idle_ns"], idle["failed"]), (5, 100_000_000, 0))
+            self.assertGreaterEqual(idle["served"], 5)
+            self.assertLessEqual(idle["served"], 5 * 9)  # nobody asks before his time
+            self.assertIn(idle["connected"] - idle["served"], range(0, 6))
+            self.assertEqual(report["load"]["flows"]["offered"], 4)
+            text = run(LOAD, server.address, "-c", 4, "-n", 100, "-w", 0, "--idle-clients", "5:50ms").stdout
+            self.assertIn("beside them 5 silent clients", text)
+
+    def test_an_iterative_server_makes_everybody_wait_for_a_silent_one(self):
+        with serving("iterative", "tcp://127.0.0.1:0") as server:
+            report = load_json(server.address, "-c", 2, "-n", 4, "-w", 0, "--idle-clients", "1:1200ms", "--timeout",
+                               "3s", "--reconnect-every", 1)
+            self.assertEqual(report["accounting"]["ok"], 4)
+            self.assertGreaterEqual(report["load"]["idle_clients"]["served"], 1)
+            self.assertGreaterEqual(report["latency"]["response"]["max_ns"], 1_000_000_000)
+
+    def test_they_count_as_descriptors(self):
+        def few():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+        result = run(LOAD, "tcp://127.0.0.1:9", "-c", 20, "--idle-clients", "60:1s", preexec_fn=few)
+        self.assertEqual(result.returncode, 77)
+
+
+class Memory(unittest.TestCase):
+    def peak(self, *argv):
+        """The greatest resident set of a load, in bytes: told while it runs."""
+        process = subprocess.Popen([LOAD, *map(str, argv), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   text=True)
+        done = threading.Event()
+        peaks = [0]
+
+        def watch():
+            while not done.wait(0.05):
+                with contextlib.suppress(OSError, ValueError), open("/proc/%d/status" % process.pid) as file:
+                    peaks.extend(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:"))
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        out, err = process.communicate(timeout=120)
+        done.set()
+        watcher.join()
+        self.assertEqual(process.returncode, 0, err)
+        return max(peaks), check_load_report(json.loads(out))
+
+    @unittest.skipIf(SANITIZED, "the sanitizers' own memory")
+    def test_a_connection_takes_4_kib_at_most(self):
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        many = min(limit - 100, 19900)
+        if many < 2000:
+            self.skipTest("only %d descriptors are allowed" % limit)
+        with serving("epoll", "tcp://127.0.0.1:0", "--max-clients", many + 200) as server:
+            # An open loop, where any connection may have to queue.
+            words = ("-r", "20k", "-d", "1s", "-w", 0, "--timeout", "10s")
+            few, _ = self.peak(server.address, "-c", 100, *words)
+            all_of_them, report = self.peak(server.address, "-c", many, *words)
+            self.assertEqual(report["load"]["flows"]["connected"], many)
+            self.assertLessEqual((all_of_them - few) / (many - 100), 4096)
+
+
+class Threads(unittest.TestCase):
+    def test_each_has_its_cpu_and_its_share(self):
+        cpus = sorted(os.sched_getaffinity(0))
+        if len(cpus) < 2:
+            self.skipTest("one CPU")
+        with serving("epoll", "tcp://127.0.0.1:0") as server:
+            for engine in ("uring", "epoll"):
+                report = load_json(server.address, "-c", 5, "-n", 2000, "-w", 0, "-t", 2, "--engine", engine, "--cpus",
+                                   "%d,%d" % (cpus[0], cpus[1]))
+                threads = report["generator"]["threads"]
+                self.assertEqual([thread["cpu"] for thread in threads], cpus[:2])
+                self.assertTrue(all(thread["cpu_window_ns"] > 0 for thread in threads))
+                self.assertEqual(report["load"]["engine"], engine)
 
 
 if __name__ == "__main__":
