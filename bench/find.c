@@ -208,7 +208,8 @@ static bool run_step(struct work *work, double rate_per_s)
     struct find *find = &work->find;
     char scratch[PATH_MAX + 32];
     struct trial_result result;
-    struct step step = {.phase = work->search.phase,
+    struct step step = {.number = find->step_count + 1,
+                        .phase = work->search.phase,
                         .rate_per_s = rate_per_s,
                         .again = work->search.again};
     folder_scratch(&work->folder, scratch);

@@ -153,12 +153,11 @@ static const char *verdict_of(const struct step *step)
         json_object_get(json_object_get(step->report, "verdict"), "status"));
 }
 
-static json_t *step_json(const struct find *find, size_t i)
+static json_t *step_json(const struct step *step)
 {
-    const struct step *step = &find->steps[i];
     const struct slo_facts *facts = &step->facts;
     json_t *row = json_object();
-    put_count(row, "step", i + 1);
+    put_count(row, "step", step->number);
     put_text(row, "phase", search_phase_name(step->phase));
     put_flag(row, "again", step->again);
     put_real(row, "rate_per_s", step->rate_per_s);
@@ -184,22 +183,22 @@ static json_t *step_json(const struct find *find, size_t i)
 
 static int by_rate(const void *a, const void *b)
 {
-    const struct step *const *x = a;
-    const struct step *const *y = b;
-    if ((*x)->rate_per_s < (*y)->rate_per_s)
+    const struct step *x = a;
+    const struct step *y = b;
+    if (x->rate_per_s < y->rate_per_s)
         return -1;
-    if ((*x)->rate_per_s > (*y)->rate_per_s)
+    if (x->rate_per_s > y->rate_per_s)
         return 1;
-    return *x < *y ? -1 : *x > *y; /* then as they were tried */
+    return x->number < y->number ? -1 : x->number > y->number;
 }
 
-const struct step **find_sorted(const struct find *find)
+struct step *find_sorted(const struct find *find)
 {
-    const struct step **list = calloc(find->step_count + 1, sizeof(*list));
+    struct step *list = calloc(find->step_count + 1, sizeof *list);
     for (size_t i = 0; list && i < find->step_count; i++)
-        list[i] = &find->steps[i];
+        list[i] = find->steps[i];
     if (list)
-        qsort(list, find->step_count, sizeof(*list), by_rate);
+        qsort(list, find->step_count, sizeof *list, by_rate);
     return list;
 }
 
@@ -251,17 +250,16 @@ json_t *find_report_json(const struct find *find)
     put_layout(report, &find->target->layout);
     put_result(report, find);
     json_t *curve = put_array(report, "curve");
-    const struct step **list = find_sorted(find);
+    struct step *list = find_sorted(find);
     for (size_t i = 0; list && i < find->step_count; i++)
-        json_array_append_new(curve,
-                              step_json(find, (size_t)(list[i] - find->steps)));
+        json_array_append_new(curve, step_json(&list[i]));
     free(list);
     return list ? report : (json_decref(report), NULL);
 }
 
 /* The steps at one rate: a point of a graph. */
 struct point {
-    const struct step *const *steps;
+    const struct step *steps;
     size_t count;
 };
 
@@ -281,10 +279,10 @@ static double value_of(const struct step *step, const char *key)
 
 static struct spread spread_at(const struct point *point, const char *key)
 {
-    double *values = calloc(point->count, sizeof *values);
+    double *values = calloc(point->count + 1, sizeof *values);
     size_t count = 0;
     for (size_t i = 0; values && i < point->count; i++) {
-        double value = value_of(point->steps[i], key);
+        double value = value_of(&point->steps[i], key);
         if (isfinite(value))
             values[count++] = value;
     }
@@ -296,7 +294,7 @@ static struct spread spread_at(const struct point *point, const char *key)
 static json_t *row_json(const struct find *find, const struct point *point)
 {
     const struct target *target = find->target;
-    const struct step *last = point->steps[point->count - 1];
+    const struct step *last = &point->steps[point->count - 1];
     const char *verdict = verdict_of(last);
     struct spread achieved = spread_at(point, "achieved");
     json_t *row = json_object();
@@ -329,11 +327,11 @@ static json_t *row_json(const struct find *find, const struct point *point)
 json_t *find_rows_json(const struct find *find)
 {
     json_t *rows = json_array();
-    const struct step **list = find_sorted(find);
+    struct step *list = find_sorted(find);
     for (size_t i = 0; list && i < find->step_count;) {
         struct point point = {&list[i], 0};
         while (i < find->step_count &&
-               list[i]->rate_per_s <= point.steps[0]->rate_per_s) {
+               list[i].rate_per_s <= point.steps[0].rate_per_s) {
             point.count++;
             i++;
         }

@@ -14,6 +14,7 @@
 
 /* One rate once. */
 struct step {
+    size_t number; /* from 1 */
     enum search_phase phase;
     double rate_per_s; /* asked for */
     bool again;
@@ -42,9 +43,9 @@ void find_done(struct find *find);
 /* "182,000", "0.5". Returns text. */
 char *find_rate_text(double rate_per_s, char text[static 40]);
 
-/* The steps by rate and then as they were tried, on the heap; NULL without
- * memory. */
-const struct step **find_sorted(const struct find *find);
+/* The steps by rate and then as they were tried: a copy on the heap, whose
+ * reports are borrowed; NULL without memory. */
+struct step *find_sorted(const struct find *find);
 
 /* What is searched, under which load, and how long it takes at most. */
 void find_print_plan(const struct find *find, FILE *out);

@@ -100,13 +100,13 @@ static void print_step(const struct find *find, const struct step *step,
 void find_print_table(const struct find *find, FILE *out)
 {
     bool loss = find->target->server.transport == TRANSPORT_UDP;
-    const struct step **list = find_sorted(find);
+    struct step *list = find_sorted(find);
     if (!list)
         return;
     fprintf(out, "\n  %11s %12s  %10s %10s %10s%s\n", "due/s", "answered/s",
             "p50", "p99", "p99.9", loss ? "      loss" : "");
     for (size_t i = 0; i < find->step_count; i++)
-        print_step(find, list[i], loss, out);
+        print_step(find, &list[i], loss, out);
     fputc('\n', out);
     free(list);
 }

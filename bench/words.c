@@ -10,10 +10,13 @@ static int take(const char **at, char *word)
 {
     char quote = '\0';
     for (; **at && (quote || !strchr(" \t\n", **at)); (*at)++) {
-        if (quote ? **at == quote : **at == '\'' || **at == '"')
-            quote = quote ? '\0' : **at;
+        const char letter = **at;
+        if (quote ? letter != quote : letter != '\'' && letter != '"')
+            *word++ = letter;
+        else if (quote)
+            quote = '\0';
         else
-            *word++ = **at;
+            quote = letter;
     }
     *word = '\0';
     return quote ? -EINVAL : 0;

@@ -19,8 +19,7 @@
 
 static void on_interrupt(int signal)
 {
-    (void)signal;
-    run_interrupt();
+    run_interrupt(signal);
 }
 
 static void handle_signals(void)
@@ -155,7 +154,7 @@ static int publish(const struct plan *plan, const struct run_result *result,
         log_line("%s: not a valid measurement: %s", plan->target_text,
                  first ? first : "unknown");
     }
-    return result->interrupted ? EXIT_INTERRUPTED : code;
+    return result->interrupted_by ? 128 + result->interrupted_by : code;
 }
 
 /* No connection came about, or every datagram was refused. */
@@ -163,7 +162,7 @@ static bool nobody_is_there(const struct plan *plan,
                             const struct run_result *result)
 {
     const struct tally *total = &result->total;
-    if (result->interrupted)
+    if (result->interrupted_by)
         return false;
     if (plan->course.stream)
         return total->flows_connected == 0;

@@ -23,7 +23,7 @@ static const char *check_cpus(const char *text)
 
 static const char *check_service(const char *text)
 {
-    return service_find(text) ? NULL : "one of echo|upper|ok|greeting";
+    return service_find(text) ? NULL : "one of echo|upper|ok|greeting|discard";
 }
 
 static const char *check_label(const char *text)

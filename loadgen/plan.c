@@ -164,9 +164,10 @@ static int check_service(struct plan *plan, const struct service *service,
     if (!o->one_way && !service->replies)
         return fail(error, EXIT_USAGE,
                     "--service %s: it answers nothing, and what is measured "
-                    "are round trips%s",
+                    "are round trips (%s)",
                     service->name,
-                    plan->course.stream ? "" : " (datagrams: try --one-way)");
+                    plan->course.stream ? "echo, upper, ok and greeting answer"
+                                        : "datagrams: try --one-way");
     if (service->greeting && !plan->course.stream)
         return fail(error, EXIT_USAGE,
                     "--service %s: datagrams have no connection to greet",

@@ -11,11 +11,11 @@
 
 #define TICK_NS (20 * NS_PER_MS)
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted_by;
 
-void run_interrupt(void)
+void run_interrupt(int signal)
 {
-    interrupted = 1;
+    interrupted_by = signal;
 }
 
 struct crew {
@@ -98,8 +98,8 @@ static void watch(struct crew *crew, FILE *live, struct run_result *result)
         }
         uint64_t last =
             atomic_load_explicit(&course->last_answer_ns, memory_order_relaxed);
-        if (!stopping && interrupted) {
-            result->interrupted = true;
+        if (!stopping && interrupted_by) {
+            result->interrupted_by = interrupted_by;
             result->reason = "interrupted";
             stopping = true;
         } else if (!stopping && now > last && now - last > patience_ns) {

@@ -22,7 +22,7 @@ struct run_result {
     struct run_thread *threads; /* course.threads of them */
     struct idlers_counts idlers;
     bool complete;
-    bool interrupted;   /* by a signal */
+    int interrupted_by; /* a signal, or 0 */
     const char *reason; /* why it is not complete; static text */
     int error;          /* -errno of a thread that could not run */
 };
@@ -36,7 +36,7 @@ int run(struct course *course, const int *cpus, FILE *live,
         struct run_result *ret);
 void run_result_done(struct run_result *result);
 
-/* From a signal handler: the run in progress ends, and is kept. */
-void run_interrupt(void);
+/* From the handler of this signal: the run in progress ends, and is kept. */
+void run_interrupt(int signal);
 
 #endif

@@ -52,6 +52,7 @@ class Words(unittest.TestCase):
         self.refused(2, address, "-d", "1s", "-n", "5", says="one of the two")
         self.refused(2, address, "-t", "9", "-c", "8", says="more than the 8 connections")
         self.refused(2, address, "--service", "shout", says="echo|upper")
+        self.refused(2, address, "--service", "discard", says="(echo, upper, ok and greeting answer)")
         self.refused(2, address, "--label", "x", says="key=value")
         self.refused(2, address, "--label", "a=1,=2", says="key=value")
         self.refused(2, address, "--cpus", "x", says="a list of CPUs")
@@ -293,16 +294,18 @@ class Faults(unittest.TestCase):
             self.assertIn("no reply", report["run"]["reason"])
             self.assertGreater(report["accounting"]["timeout"], 0)
 
-    def test_ctrl_c_keeps_the_report(self):
-        with serving("epoll", "tcp://127.0.0.1:0") as server:
-            process = self.start(server.address, "-c", 8, "-d", "60s", "-w", 0, "--json")
-            time.sleep(0.5)  # in the middle of the run
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=30)
-            self.assertEqual(process.returncode, 130, err)
-            report = check_load_report(json.loads(out))
-            self.assertFalse(report["run"]["complete"])
-            self.assertGreater(report["accounting"]["ok"], 0)
+    def test_a_signal_keeps_the_report(self):
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            with self.subTest(signal=number), serving("epoll", "tcp://127.0.0.1:0") as server:
+                process = self.start(server.address, "-c", 8, "-d", "60s", "-w", 0, "--json")
+                time.sleep(0.5)  # in the middle of the run
+                process.send_signal(number)
+                out, err = process.communicate(timeout=30)
+                self.assertEqual(process.returncode, code, err)
+                report = check_load_report(json.loads(out))
+                self.assertFalse(report["run"]["complete"])
+                self.assertEqual(report["run"]["reason"], "interrupted")
+                self.assertGreater(report["accounting"]["ok"], 0)
 
     def test_refused_connections_are_named(self):
         with serving("thread", "tcp://127.0.0.1:0", "--max-clients", 4) as server:
