@@ -77,6 +77,12 @@ const char *layout_settle(struct layout *layout, const cpu_set_t *allowed)
     return NULL;
 }
 
+bool layout_may_share(const struct layout *layout)
+{
+    return layout->kind == LAYOUT_FREE ||
+           (*layout->server_cpus && !layout_is_apart(layout));
+}
+
 bool layout_is_apart(const struct layout *layout)
 {
     cpu_set_t server;

@@ -39,4 +39,8 @@ const char *layout_settle(struct layout *layout, const cpu_set_t *allowed);
 /* Both sides have CPUs of their own. */
 bool layout_is_apart(const struct layout *layout);
 
+/* The generator may run on a CPU of the server. False where it has CPUs of its
+ * own and nobody knows where the server, which ran before, does. */
+bool layout_may_share(const struct layout *layout);
+
 #endif

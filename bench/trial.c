@@ -187,7 +187,7 @@ static void generator_argv(const struct trial *trial, struct argv *argv)
     }
     /* To spin for the next request on the server's CPU is to take it away. The
      * last word counts, also against the scenario's. */
-    if (plan->cell->rate_per_s > 0 && !layout_is_apart(plan->layout))
+    if (plan->cell->rate_per_s > 0 && layout_may_share(plan->layout))
         argv_add_option(argv, "pacing", "block");
 }
 

@@ -154,6 +154,7 @@ Test(layout, free_pins_nobody)
     cr_expect_str_eq(layout.server_cpus, "");
     cr_expect_str_eq(layout.generator_cpus, "");
     cr_expect_not(layout_is_apart(&layout));
+    cr_expect(layout_may_share(&layout));
 }
 
 Test(layout, kinds_are_named)
@@ -179,7 +180,10 @@ Test(layout, explicit_cpus_must_be_allowed)
     cr_expect_null(layout_settle(&layout, &both));
     cr_expect_str_eq(layout.server_cpus, "0-1");
     cr_expect_not(layout_is_apart(&layout));
+    cr_expect(layout_may_share(&layout));
     cr_expect_not_null(layout_settle(&layout, &other));
+    layout.server_cpus[0] = '\0'; /* of a server that runs already */
+    cr_expect_not(layout_may_share(&layout));
 }
 
 #define TCP_LINE                                                               \
