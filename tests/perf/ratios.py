@@ -13,6 +13,8 @@ import argparse
 import json
 import os
 import random
+import resource
+import socket
 import statistics
 import subprocess
 import sys
@@ -23,6 +25,9 @@ sys.path.insert(0, os.path.join(ROOT, "tests/support"))
 from programs import BIN, LOAD, SERVE  # noqa: E402
 
 CPUS = sorted(os.sched_getaffinity(0))
+# Idle clients are descriptors of this process.
+DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
 MINIMAL = os.path.join(BIN, "../tests/minimal_epoll")
 
 
@@ -43,8 +48,14 @@ def listed(cpus):
     return ",".join(map(str, sorted(cpus)))
 
 
-def measure(server_argv, load_argv, layout=SPLIT):
-    """One fresh server under one load: (server ns a request, report)."""
+def idle_clients(address, count):
+    """Connections that say nothing; closed with the list."""
+    host, port = address.removeprefix("tcp://").rsplit(":", 1)
+    return [socket.create_connection((host, int(port)), timeout=10) for _ in range(count)]
+
+
+def measure(server_argv, load_argv, layout=SPLIT, idle=0):
+    """One fresh server under one load, beside so many idle clients: (server ns a request, report)."""
     server_cpus, generator_cpus = layout
     reader, writer = os.pipe()
     argv = [word.replace("{ready_fd}", str(writer)) for word in server_argv]
@@ -55,6 +66,7 @@ def measure(server_argv, load_argv, layout=SPLIT):
         if os.read(reader, 1) != b"\n":
             raise SystemExit("not ready: " + " ".join(argv))
         address = server.stdout.readline().split()[1]
+        silent = idle_clients(address, idle)
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "report.json")
             begin = cpu_ns(server.pid)
@@ -65,6 +77,8 @@ def measure(server_argv, load_argv, layout=SPLIT):
                 report = json.load(file)
         with open("/proc/%d/status" % server.pid, encoding="ascii") as file:
             report["server_rss_kib"] = next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+        for client in silent:
+            client.close()
         return used / report["generator"]["requests_total"], report
     finally:
         os.close(reader)
@@ -96,6 +110,13 @@ def rate(argv, load, layout=SPLIT):
     return one
 
 
+def p99(argv, load, idle=0):
+    def one(seconds):
+        report = measure(argv, [*load, "-d", "%gs" % seconds, "-w", "300ms"], idle=idle)[1]
+        return next(row["value_ns"] for row in report["latency"]["response"]["quantiles"] if row["q"] == 0.99)
+    return one
+
+
 LOAD_64 = ["-c", "64", "-s", "64"]
 MANY_DATAGRAMS = ["-c", "4", "-P", "32", "-s", "64"]
 
@@ -120,6 +141,14 @@ CLAIMS = {
                 rate(serve("uring-multishot", "--steer", "cpu", "--cpus", listed(SHARDED[0])),
                      [*LOAD_64, "-t", "2"], SHARDED),
                 rate(serve("uring-multishot"), LOAD_64), 1.5, "least"),
+    "idle-epoll": ("p99 of 64 clients, epoll, beside 10,000 idle ones / alone",
+                   p99(serve("epoll"), LOAD_64, idle=10000), p99(serve("epoll"), LOAD_64), 2.0, "most"),
+    "idle-poll": ("p99 of 64 clients, poll, beside 10,000 idle ones / alone",
+                  p99(serve("poll", "--max-clients", "12k"), LOAD_64, idle=10000),
+                  p99(serve("poll", "--max-clients", "12k"), LOAD_64), 2.0, "most"),
+    "idle-ring": ("p99 of 64 clients, uring-multishot, beside 10,000 idle ones / alone",
+                  p99(serve("uring-multishot"), LOAD_64, idle=10000), p99(serve("uring-multishot"), LOAD_64),
+                  2.0, "most"),
     "gso": ("datagrams answered, gso / batch, 4 flows x 32 in flight, 64 B, the generator with offload",
             rate(serve("gso", listen="udp://127.0.0.1:0"), MANY_DATAGRAMS),
             rate(serve("batch", listen="udp://127.0.0.1:0"), MANY_DATAGRAMS), 3.0, "least"),
