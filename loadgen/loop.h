@@ -35,7 +35,8 @@ struct loop {
     uint64_t window_end_ns; /* UINT64_MAX with -n */
     uint64_t drain_end_ns;
     uint64_t interval_end_ns;
-    uint64_t cpu_begin_ns;
+    int usage_fd; /* of this thread, or -errno */
+    struct thread_usage usage_begin;
     uint64_t refused_before; /* the ledger's, when the window began */
     uint64_t answered_published;
     uint32_t flows_count;

@@ -111,7 +111,7 @@ static void begin_window(struct loop *loop)
     loop->phase = PHASE_WINDOW;
     loop->tally->window_begin_ns = loop->window_begin_ns;
     loop->interval_end_ns = loop->window_begin_ns + loop->course->interval_ns;
-    loop->cpu_begin_ns = clock_thread_cpu_ns();
+    thread_usage_read(loop->usage_fd, &loop->usage_begin);
     loop->refused_before = loop->engine->ledger.refused;
 }
 
@@ -119,7 +119,10 @@ static void begin_drain(struct loop *loop, uint64_t end_ns)
 {
     struct tally *tally = loop->tally;
     if (loop->phase == PHASE_WINDOW) {
-        tally->cpu_window_ns = clock_thread_cpu_ns() - loop->cpu_begin_ns;
+        struct thread_usage usage;
+        thread_usage_read(loop->usage_fd, &usage);
+        tally->usage = thread_usage_since(&usage, &loop->usage_begin);
+        tally->cpu_window_ns = tally->usage.cpu_ns;
         if (loop->window_end_ns != UINT64_MAX || tally->window_end_ns == 0)
             tally->window_end_ns = end_ns;
         if (tally->window_completed > loop->counted.completed)

@@ -76,8 +76,38 @@ static void live_line(FILE *live, const struct course *course, uint64_t now,
     fflush(live);
 }
 
+/* Looks at the machine shortly before the window and after it: looking takes
+ * time, and might take it from a worker. */
+struct observer {
+    const struct course *course;
+    const struct cgroup *cgroup; /* or NULL */
+    struct run_result *result;
+    bool began, ended;
+};
+
+static void observe(struct observer *observer, uint64_t now, bool over)
+{
+    const struct course *course = observer->course;
+    struct run_result *result = observer->result;
+    uint64_t begin_ns = course->begin_ns + course->warmup_ns;
+    /* With a number of requests the window ends with the workers. */
+    uint64_t end_ns =
+        course->requests ? UINT64_MAX : begin_ns + course->duration_ns;
+    if (!observer->began && now + TICK_NS + TICK_NS / 2 >= begin_ns) {
+        observer->began = true;
+        result->machine_known =
+            machine_read(observer->cgroup, &result->machine_before) == 0;
+    }
+    if (observer->began && !observer->ended && (over || now >= end_ns)) {
+        observer->ended = true;
+        result->machine_known &=
+            machine_read(observer->cgroup, &result->machine_after) == 0;
+    }
+}
+
 /* Waits for the workers: a line a second, Ctrl-C, and nothing moving. */
-static void watch(struct crew *crew, FILE *live, struct run_result *result)
+static void watch(struct crew *crew, FILE *live, struct run_result *result,
+                  struct observer *observer)
 {
     struct course *course = crew->course;
     uint64_t next_line_ns = course->begin_ns + NS_PER_S;
@@ -90,6 +120,7 @@ static void watch(struct crew *crew, FILE *live, struct run_result *result)
         struct timespec tick = {.tv_nsec = (long)TICK_NS};
         nanosleep(&tick, NULL);
         uint64_t now = clock_now_ns();
+        observe(observer, now, false);
         if (live && now >= next_line_ns) {
             live_line(live, course, now, answered);
             answered =
@@ -112,6 +143,7 @@ static void watch(struct crew *crew, FILE *live, struct run_result *result)
         if (workers_alive(crew) == 0)
             break;
     }
+    observe(observer, clock_now_ns(), true);
     if (live)
         fprintf(live, "\r%60s\r", "");
 }
@@ -122,7 +154,7 @@ static int collect(struct crew *crew, struct run_result *result)
     for (uint32_t i = 0; i < crew->started; i++) {
         const struct worker *worker = &crew->workers[i];
         result->threads[i] =
-            (struct run_thread){worker->cpu, crew->tallies[i].cpu_window_ns,
+            (struct run_thread){worker->cpu, crew->tallies[i].usage,
                                 crew->tallies[i].idle_window_ns};
         if (worker->error < 0 && result->error == 0)
             result->error = worker->error;
@@ -177,10 +209,16 @@ int run(struct course *course, const int *cpus, FILE *live,
     /* Where not all could start, those that did are let go to end. */
     atomic_store(&course->stop, r < 0);
     gate_await(&course->gate, crew.started);
+    struct cgroup cgroup;
+    bool grouped = cgroup_find("cpu", &cgroup) == 0;
+    struct observer observer = {
+        .course = course, .cgroup = grouped ? &cgroup : NULL, .result = ret};
+    course->begin_ns = clock_now_ns();
+    observe(&observer, course->begin_ns, false);
     course->begin_ns = clock_now_ns();
     atomic_store(&course->last_answer_ns, course->begin_ns);
     gate_open(&course->gate);
-    watch(&crew, live, ret);
+    watch(&crew, live, ret, &observer);
     idlers_stop(idlers, &ret->idlers);
     int collected = collect(&crew, ret);
     pthread_mutex_destroy(&course->gate.lock);

@@ -5,6 +5,7 @@
 #ifndef SOCKBENCH_LOADGEN_RUN_H
 #define SOCKBENCH_LOADGEN_RUN_H
 
+#include "loadgen/measure/machine.h"
 #include "loadgen/tally.h"
 #include "loadgen/worker.h"
 
@@ -12,8 +13,8 @@
 #include <stdio.h>
 
 struct run_thread {
-    int cpu; /* -1: not pinned */
-    uint64_t cpu_window_ns;
+    int cpu;                   /* -1: not pinned */
+    struct thread_usage usage; /* inside the window */
     uint64_t idle_window_ns;
 };
 
@@ -25,6 +26,9 @@ struct run_result {
     int interrupted_by; /* a signal, or 0 */
     const char *reason; /* why it is not complete; static text */
     int error;          /* -errno of a thread that could not run */
+    /* The machine about when the window began and ended. */
+    bool machine_known;
+    struct machine_sample machine_before, machine_after;
 };
 
 /*

@@ -273,10 +273,18 @@ static void put_generator(json_t *report, const struct view *view)
             put_count(row, "cpu", (uint64_t)thread->cpu);
         else
             put_null(row, "cpu");
-        put_count(row, "cpu_window_ns", thread->cpu_window_ns);
+        put_count(row, "cpu_window_ns", thread->usage.cpu_ns);
+        if (thread->usage.waited_known)
+            put_count(row, "waited_ns", thread->usage.waited_ns);
+        else
+            put_null(row, "waited_ns");
+        put_count(row, "voluntary_context_switches",
+                  thread->usage.voluntary_switches);
+        put_count(row, "involuntary_context_switches",
+                  thread->usage.involuntary_switches);
         put_ratio(
             row, "busy_ratio",
-            evidence_busy_ns(thread->cpu_window_ns, thread->idle_window_ns) /
+            evidence_busy_ns(thread->usage.cpu_ns, thread->idle_window_ns) /
                 1e9,
             view->window_s);
         json_array_append_new(list, row);
@@ -352,6 +360,7 @@ json_t *summary_make(const struct plan *plan, const struct run_result *result,
     put_null(report, "tcp");
     put_generator(report, &view);
     put_intervals(report, &view);
+    put_stationarity(report, &view);
     put_evidence(report, &view);
     put_verdict(report, &view);
     return report;

@@ -8,6 +8,7 @@
 
 #include "loadgen/ledger.h"
 #include "loadgen/measure/hist.h"
+#include "loadgen/measure/thread.h"
 #include "loadgen/payload.h"
 #include "loadgen/sequence.h"
 
@@ -72,10 +73,12 @@ struct tally {
     uint64_t window_begin_ns; /* of the run's clock; 0: never reached */
     uint64_t window_end_ns;
     uint64_t drain_end_ns;
-    uint64_t cpu_window_ns;  /* of this thread, inside the window */
-    uint64_t idle_window_ns; /* of that: empty passes of a spinning loop */
-    uint64_t longest_queue;  /* of one flow's unanswered requests */
-    int cpu;                 /* the one it was pinned to, or -1 */
+    struct thread_usage usage; /* of this thread, inside the window; a sum has
+                                  none */
+    uint64_t cpu_window_ns;    /* of that */
+    uint64_t idle_window_ns;   /* of that: empty passes of a spinning loop */
+    uint64_t longest_queue;    /* of one flow's unanswered requests */
+    int cpu;                   /* the one it was pinned to, or -1 */
 
     uint64_t sent_bytes; /* of the window's requests, wherever they ended */
 

@@ -351,6 +351,48 @@ static void print_limit(const json_t *report, FILE *out)
                 json_number_value(ratio), kind);
 }
 
+static void print_steadiness(const json_t *report, FILE *out)
+{
+    bool little = json_is_number(at(report, "evidence.littles_law_ratio"));
+    bool drift = json_is_number(at(report, "stationarity.drift_ratio"));
+    if (little || drift)
+        fputs("  steadiness  ", out);
+    if (little)
+        fprintf(out, "Little's law %.3f",
+                real_at(report, "evidence.littles_law_ratio"));
+    if (drift)
+        fprintf(out, "%ssecond half of the window %+.1f %%", little ? ", " : "",
+                100 * real_at(report, "stationarity.drift_ratio"));
+    if (little || drift)
+        fputc('\n', out);
+}
+
+static void print_taken(const json_t *report, const char *path,
+                        const char *words, bool *first, FILE *out)
+{
+    double share = real_at(report, path);
+    if (!json_is_number(at(report, path)))
+        return;
+    fprintf(out, "%s%.1f %% %s", *first ? "  others      " : ", ", 100 * share,
+            words);
+    *first = false;
+}
+
+/* What others took. */
+static void print_disturbance(const json_t *report, FILE *out)
+{
+    bool first = true;
+    print_taken(report, "evidence.foreign_cpu.foreign_ratio",
+                "of the generator's CPUs", &first, out);
+    print_taken(report, "evidence.waited_ratio",
+                "of the window a thread waited for its CPU", &first, out);
+    print_taken(report, "evidence.steal_ratio", "stolen", &first, out);
+    print_taken(report, "evidence.throttling.throttled_ratio", "throttled",
+                &first, out);
+    if (!first)
+        fputc('\n', out);
+}
+
 static void print_evidence(const json_t *report, FILE *out)
 {
     char a[UNITS_TEXT_MAX];
@@ -367,15 +409,8 @@ static void print_evidence(const json_t *report, FILE *out)
     }
     fprintf(out, ", busy %.2f of the window, ceiling %s requests/s\n", busiest,
             rounded(real_at(report, "generator.ceiling_per_s"), b));
-    if (json_is_number(at(report, "evidence.littles_law_ratio")))
-        fprintf(out, "  steadiness  Little's law %.3f",
-                real_at(report, "evidence.littles_law_ratio"));
-    if (json_is_number(at(report, "evidence.littles_law_ratio")) &&
-        json_is_number(at(report, "evidence.drift_ratio")))
-        fprintf(out, ", second half of the window %+.1f %%",
-                100 * real_at(report, "evidence.drift_ratio"));
-    if (json_is_number(at(report, "evidence.littles_law_ratio")))
-        fputc('\n', out);
+    print_steadiness(report, out);
+    print_disturbance(report, out);
     print_limit(report, out);
     if (!json_is_true(at(report, "load.verified")))
         fputs("  content     not checked (--no-verify)\n", out);
@@ -391,11 +426,31 @@ static void print_evidence(const json_t *report, FILE *out)
 
 static void print_verdict(const json_t *report, FILE *out)
 {
+    static const struct {
+        const char *claim, *words;
+    } table[] = {{"throughput", "the rate"},
+                 {"latency", "latencies"},
+                 {"server_cpu", "the server's CPU per request"},
+                 {"loss", "loss"},
+                 {"content", "the content of replies"},
+                 {"order", "order and duplicates"}};
     fprintf(out, "  verdict     %s\n", text_at(report, "verdict.status"));
     size_t i;
     const json_t *reason;
     json_array_foreach(at(report, "verdict.reasons"), i, reason)
         fprintf(out, "              %s\n", json_string_value(reason));
+    const json_t *claims = at(report, "verdict.withdrawn");
+    const json_t *claim;
+    json_array_foreach(claims, i, claim)
+    {
+        for (size_t k = 0; k < sizeof table / sizeof *table; k++) {
+            if (strcmp(table[k].claim, json_string_value(claim)) == 0)
+                fprintf(out, "%s%s", i > 0 ? ", " : "  withdrawn   ",
+                        table[k].words);
+        }
+    }
+    if (json_array_size(claims) > 0)
+        fputc('\n', out);
 }
 
 void summary_print(const json_t *report, bool brief, FILE *out)

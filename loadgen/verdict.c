@@ -14,7 +14,9 @@
 #define LATENESS_LIMIT 0.10 /* of the response time */
 #define DRIFT_LIMIT 0.10    /* between the halves of the window */
 #define LITTLE_LIMIT 0.05
-#define LITTLE_WINDOW_S 1.0 /* shorter windows are all edge */
+#define STEAL_LIMIT 0.05     /* of the CPUs */
+#define THROTTLED_LIMIT 0.01 /* of the window */
+#define LITTLE_WINDOW_S 1.0  /* shorter windows are all edge */
 
 static void add_reason(json_t *reasons, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -133,127 +135,249 @@ static void invalid_reasons(const struct view *view, json_t *reasons)
         add_reason(reasons, "the accounting does not close");
 }
 
-/* Was the schedule kept, and was it answered? */
-static const char *judge_open_loop(const struct view *view, json_t *reasons)
+/* What a report says, and a verdict may take back. */
+enum claim {
+    CLAIM_THROUGHPUT = 1,
+    CLAIM_LATENCY = 2,
+    CLAIM_SERVER_CPU = 4, /* per request */
+    CLAIM_LOSS = 8,
+    CLAIM_CONTENT = 16, /* every byte was right */
+    CLAIM_ORDER = 32,   /* nothing came twice or out of order */
+};
+
+static const char *const claim_names[] = {"throughput", "latency", "server_cpu",
+                                          "loss",       "content", "order"};
+
+/* A worse one takes the place of a better one. */
+enum status {
+    STATUS_OK,
+    STATUS_SERVER_BOUND,
+    STATUS_UNSTABLE,
+    STATUS_GENERATOR_BOUND,
+    STATUS_INVALID,
+};
+
+static const char *const status_names[] = {"ok", "server_bound", "unstable",
+                                           "generator_bound", "invalid"};
+
+struct judgement {
+    const struct view *view;
+    json_t *reasons;
+    enum status status;
+    unsigned withdrawn; /* enum claim */
+};
+
+static void condemn(struct judgement *judgement, enum status status,
+                    unsigned withdrawn)
 {
-    const struct tally *t = view->total;
-    double lateness = (double)latency_lateness_ns(view);
-    double response = (double)latency_response_p50_ns(view);
-    double offered = (double)t->accounting.scheduled;
-    if (lateness > LATENESS_LIMIT * response) {
-        add_reason(reasons,
-                   "sends were late: p%.3g %.1f us, more than a tenth of the "
-                   "response time's p50 of %.1f us",
-                   100 * latency_lateness_quantile(view), lateness / 1e3,
-                   response / 1e3);
-        return "generator_bound";
-    }
-    if ((double)t->accounting.ok < ACHIEVED_LIMIT * offered) {
-        add_reason(reasons,
-                   "%llu of the %llu requests that were due were answered in "
-                   "time",
-                   (unsigned long long)t->accounting.ok,
-                   (unsigned long long)t->accounting.scheduled);
-        return "server_bound";
-    }
-    return "ok";
+    if (status > judgement->status)
+        judgement->status = status;
+    judgement->withdrawn |= withdrawn;
+}
+
+static void judge_validity(struct judgement *judgement)
+{
+    invalid_reasons(judgement->view, judgement->reasons);
+    if (json_array_size(judgement->reasons) > 0)
+        condemn(judgement, STATUS_INVALID,
+                CLAIM_THROUGHPUT | CLAIM_LATENCY | CLAIM_SERVER_CPU |
+                    CLAIM_LOSS);
+}
+
+/* Was the schedule kept? */
+static void judge_lateness(struct judgement *judgement)
+{
+    const struct view *view = judgement->view;
+    if (!(evidence_lateness_ratio(view) > LATENESS_LIMIT))
+        return;
+    add_reason(judgement->reasons,
+               "sends were late: p%.3g %.1f us, more than a tenth of the "
+               "response time's p50 of %.1f us",
+               100 * latency_lateness_quantile(view),
+               (double)latency_lateness_ns(view) / 1e3,
+               (double)latency_response_p50_ns(view) / 1e3);
+    condemn(judgement, STATUS_GENERATOR_BOUND,
+            CLAIM_THROUGHPUT | CLAIM_LATENCY);
+}
+
+/* Was it answered? Of streams the queue grows for as long as that lasts, and
+ * the response time with it; datagrams that find it full are lost. */
+static void judge_answers(struct judgement *judgement)
+{
+    const struct view *view = judgement->view;
+    const struct accounting *a = &view->total->accounting;
+    if ((double)a->ok >= ACHIEVED_LIMIT * (double)a->scheduled)
+        return;
+    add_reason(judgement->reasons,
+               "%llu of the %llu requests that were due were answered in time",
+               (unsigned long long)a->ok, (unsigned long long)a->scheduled);
+    condemn(judgement, STATUS_SERVER_BOUND,
+            view->course->stream ? CLAIM_LATENCY : 0);
 }
 
 /* Nobody answers: what was sent against what came to the server, where that is
  * known, and against what was due. */
-static const char *judge_one_way(const struct view *view, double busiest,
-                                 json_t *reasons)
+static void judge_one_way(struct judgement *judgement)
 {
+    const struct view *view = judgement->view;
     const struct accounting *a = &view->total->accounting;
     const struct passage *passage = view->plan->passage;
+    double busiest = evidence_busiest(view);
+    if (!passage) {
+        add_reason(judgement->reasons, "nobody knows what came to the server: "
+                                       "see --server-trace");
+        condemn(judgement, STATUS_OK, CLAIM_LOSS | CLAIM_ORDER);
+    }
     if ((double)a->ok < ACHIEVED_LIMIT * (double)a->scheduled) {
-        add_reason(reasons,
+        add_reason(judgement->reasons,
                    "%llu of the %llu datagrams that were due were sent",
                    (unsigned long long)a->ok, (unsigned long long)a->scheduled);
-        return "generator_bound";
-    }
-    if (passage &&
-        (double)passage->counts.unique < ACHIEVED_LIMIT * (double)a->ok) {
-        add_reason(reasons, "%llu of %llu datagrams came to the server",
+        condemn(judgement, STATUS_GENERATOR_BOUND,
+                CLAIM_THROUGHPUT | CLAIM_LATENCY);
+    } else if (passage && (double)passage->counts.unique <
+                              ACHIEVED_LIMIT * (double)a->ok) {
+        add_reason(judgement->reasons,
+                   "%llu of %llu datagrams came to the server",
                    (unsigned long long)passage->counts.unique,
                    (unsigned long long)a->ok);
-        return "server_bound";
+        condemn(judgement, STATUS_SERVER_BOUND, 0);
+    } else if (view->course->rate_per_s <= 0 && busiest > BUSY_LIMIT) {
+        add_reason(judgement->reasons,
+                   "a thread of the generator was busy for %.2f of the "
+                   "window: the server may take more than it was sent",
+                   busiest);
+        condemn(judgement, STATUS_GENERATOR_BOUND,
+                CLAIM_THROUGHPUT | CLAIM_LATENCY);
     }
-    if (!passage)
-        add_reason(reasons, "nobody knows what came to the server: see "
-                            "--server-trace");
-    if (view->course->rate_per_s > 0 || busiest <= BUSY_LIMIT)
-        return "ok";
-    add_reason(reasons,
-               "a thread of the generator was busy for %.2f of the window: "
-               "the server may take more than it was sent",
-               busiest);
-    return "generator_bound";
 }
 
-/* True, with reasons, when the rate did not hold still. */
-static bool judge_steadiness(const struct view *view, json_t *reasons)
+static void judge_generator(struct judgement *judgement)
 {
+    const struct view *view = judgement->view;
+    double busiest = evidence_busiest(view);
+    if (view->course->engine == &engine_null) {
+        add_reason(judgement->reasons,
+                   "no network: this is the generator's own cost");
+    } else if (view->course->one_way) {
+        judge_one_way(judgement);
+        return;
+    } else if (view->course->rate_per_s > 0) {
+        judge_lateness(judgement);
+        judge_answers(judgement);
+        return;
+    } else if (busiest > BUSY_LIMIT) {
+        add_reason(judgement->reasons,
+                   "a thread of the generator was busy for %.2f of the "
+                   "window: throughput and latency may be its own",
+                   busiest);
+    } else {
+        return;
+    }
+    condemn(judgement, STATUS_GENERATOR_BOUND,
+            CLAIM_THROUGHPUT | CLAIM_LATENCY);
+}
+
+/* Of datagrams lost ones are the measurement; of streams they say that
+ * something stood still for longer than the patience of a client. Where more
+ * was offered than could be answered, that is no wonder. */
+static void judge_timeouts(struct judgement *judgement)
+{
+    const struct view *view = judgement->view;
+    const struct accounting *a = &view->total->accounting;
+    if (!view->course->stream || a->timeout == 0)
+        return;
+    add_reason(judgement->reasons,
+               "%llu of %llu requests were not answered in "
+               "time",
+               (unsigned long long)a->timeout, (unsigned long long)a->sent);
+    if (judgement->status != STATUS_SERVER_BOUND)
+        condemn(judgement, STATUS_UNSTABLE, CLAIM_THROUGHPUT | CLAIM_LATENCY);
+}
+
+/* Did the rate hold still? */
+static void judge_steadiness(struct judgement *judgement)
+{
+    const struct view *view = judgement->view;
     double drift = evidence_drift(view);
     double little = evidence_littles_law(view);
     bool drifting = fabs(drift) > DRIFT_LIMIT;
     bool leaking =
         view->window_s >= LITTLE_WINDOW_S && fabs(little - 1) > LITTLE_LIMIT;
     if (drifting)
-        add_reason(
-            reasons,
-            "the rate drifted: the second half of the window differs by %+.0f "
-            "%% from the first",
-            100 * drift);
+        add_reason(judgement->reasons,
+                   "the rate drifted: the second half of the window differs "
+                   "by %+.0f %% from the first",
+                   100 * drift);
     if (leaking)
-        add_reason(reasons,
+        add_reason(judgement->reasons,
                    "Little's law is off: rate x response time holds %.2f of "
                    "the clients",
                    little);
-    return drifting || leaking;
+    if (drifting || leaking)
+        condemn(judgement, STATUS_UNSTABLE, CLAIM_THROUGHPUT | CLAIM_LATENCY);
+}
+
+/* Did others have a hand in it? */
+static void judge_disturbance(struct judgement *judgement)
+{
+    struct disturbance d;
+    evidence_disturbance(judgement->view, &d);
+    bool apart = judgement->view->plan->placement.kind == PLACEMENT_SPLIT;
+    bool waiting = apart && d.waited_ratio > MACHINE_FOREIGN_LIMIT;
+    bool stolen = d.steal_ratio > STEAL_LIMIT;
+    bool throttled = d.throttled_ratio > THROTTLED_LIMIT;
+    if (d.foreign)
+        add_reason(judgement->reasons,
+                   "others used %.0f %% of the generator's CPUs",
+                   100 * d.foreign_ratio);
+    if (waiting)
+        add_reason(judgement->reasons,
+                   "a thread of the generator waited for %.2f of the window "
+                   "for a CPU that others had",
+                   d.waited_ratio);
+    if (stolen)
+        add_reason(judgement->reasons,
+                   "the hypervisor took %.0f %% of the CPUs away",
+                   100 * d.steal_ratio);
+    if (throttled)
+        add_reason(judgement->reasons,
+                   "the CPU limit of the control group held it back for %.2f "
+                   "of the window (%llu times)",
+                   d.throttled_ratio, (unsigned long long)d.throttled_periods);
+    if (d.foreign || waiting)
+        condemn(judgement, STATUS_UNSTABLE, CLAIM_THROUGHPUT | CLAIM_LATENCY);
+    if (stolen || throttled)
+        condemn(judgement, STATUS_UNSTABLE,
+                CLAIM_THROUGHPUT | CLAIM_LATENCY | CLAIM_SERVER_CPU);
+}
+
+/* What was never looked at cannot be claimed. */
+static unsigned unchecked(const struct view *view)
+{
+    const struct payload *payload = &view->course->payload;
+    bool unnumbered = !view->course->stream && payload->header_bytes == 0;
+    return (payload->verify ? 0 : CLAIM_CONTENT) |
+           (unnumbered ? CLAIM_ORDER : 0);
 }
 
 void put_verdict(json_t *report, const struct view *view)
 {
     json_t *verdict = put_object(report, "verdict");
-    json_t *reasons = json_array();
-    invalid_reasons(view, reasons);
-    const char *status = json_array_size(reasons) > 0 ? "invalid" : "ok";
-    double busiest = 0;
-    for (uint32_t i = 0; i < view->course->threads; i++) {
-        const struct run_thread *thread = &view->result->threads[i];
-        double ns =
-            evidence_busy_ns(thread->cpu_window_ns, thread->idle_window_ns);
-        double share = view->window_s > 0 ? ns / 1e9 / view->window_s : 0;
-        busiest = share > busiest ? share : busiest;
+    struct judgement judgement = {
+        .view = view, .reasons = json_array(), .withdrawn = unchecked(view)};
+    judge_validity(&judgement);
+    if (judgement.status != STATUS_INVALID)
+        judge_generator(&judgement);
+    judge_timeouts(&judgement);
+    judge_steadiness(&judgement);
+    judge_disturbance(&judgement);
+    put_text(verdict, "status", status_names[judgement.status]);
+    put_json(verdict, "reasons", judgement.reasons);
+    json_t *withdrawn = put_array(verdict, "withdrawn");
+    for (size_t i = 0; i < sizeof claim_names / sizeof *claim_names; i++) {
+        if (judgement.withdrawn & 1u << i)
+            json_array_append_new(withdrawn, json_string(claim_names[i]));
     }
-    if (strcmp(status, "ok") == 0 && view->course->engine == &engine_null) {
-        status = "generator_bound";
-        add_reason(reasons, "no network: this is the generator's own cost");
-    } else if (strcmp(status, "ok") == 0 && view->course->one_way)
-        status = judge_one_way(view, busiest, reasons);
-    else if (strcmp(status, "ok") == 0 && view->course->rate_per_s > 0)
-        status = judge_open_loop(view, reasons);
-    else if (strcmp(status, "ok") == 0 && busiest > BUSY_LIMIT) {
-        status = "generator_bound";
-        add_reason(reasons,
-                   "a thread of the generator was busy for %.2f of the window: "
-                   "throughput and latency may be its own",
-                   busiest);
-    }
-    /* Of datagrams lost ones are the measurement; of streams they say that
-     * something stood still for longer than the patience of a client. */
-    const struct accounting *a = &view->total->accounting;
-    if (view->course->stream && a->timeout > 0) {
-        if (strcmp(status, "invalid") != 0)
-            status = "unstable";
-        add_reason(reasons, "%llu of %llu requests were not answered in time",
-                   (unsigned long long)a->timeout, (unsigned long long)a->sent);
-    }
-    if (judge_steadiness(view, reasons) && strcmp(status, "invalid") != 0)
-        status = "unstable";
-    put_text(verdict, "status", status);
-    put_json(verdict, "reasons", reasons);
 }
 
 int summary_exit_code(const json_t *report)

@@ -1,7 +1,8 @@
 /*
  * What a report is made of, as its rooms see it: `summary` writes the JSON,
  * `latency` its percentiles, `datagrams` and `patterns` its udp part,
- * `evidence` what the verdict rests on, `verdict` what follows from it.
+ * `steadiness` whether the rate held still, `evidence` what else the verdict
+ * rests on, `verdict` what follows from it.
  */
 #ifndef SOCKBENCH_LOADGEN_VIEW_H
 #define SOCKBENCH_LOADGEN_VIEW_H
@@ -38,13 +39,35 @@ void put_patterns(json_t *udp, const struct view *view);
 void put_directions(json_t *udp, const struct view *view, uint64_t sent,
                     uint64_t back_received);
 
-/* After the environment and its `before` and `after`. */
+void put_stationarity(json_t *report, const struct view *view);
 void put_evidence(json_t *report, const struct view *view);
 void put_verdict(json_t *report, const struct view *view);
 
 /* machine{}: this run beside what the machine can do, as far as it is known. */
 void put_limit(json_t *evidence, const struct view *view,
                const json_t *environment);
+/* What others did to the measurement, about the window. NAN: not known. */
+struct disturbance {
+    uint64_t observed_ns;
+    cpu_set_t cpus;              /* of the generator */
+    uint64_t busy_ns, own_ns;    /* on these */
+    const char *foreign_unknown; /* why the two that follow are not known */
+    uint64_t foreign_ns;
+    double foreign_ratio;
+    bool foreign; /* more than a measurement bears */
+    double steal_ratio;
+    uint64_t throttled_periods, throttled_ns;
+    double throttled_ratio;
+    double waited_ratio; /* of the window, by the thread that waited most */
+};
+
+void evidence_disturbance(const struct view *view, struct disturbance *ret);
+
+/* Of the window, by the busiest thread. */
+double evidence_busiest(const struct view *view);
+
+/* Send lateness (p99) over response time (p50); NAN in a closed loop. */
+double evidence_lateness_ratio(const struct view *view);
 
 /* Intervals of the window that are whole. */
 uint64_t evidence_whole_intervals(const struct view *view);

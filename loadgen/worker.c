@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define OPEN_SLACK_NS (2 * NS_PER_S) /* what a flow can queue, beside 2 T */
 
@@ -178,6 +179,7 @@ static int loop_init(struct loop *loop, struct worker *worker)
                           .flows_alive = count,
                           .most_queued = power_of_two_from(most)};
     clock_view_open(&loop->clock);
+    loop->usage_fd = thread_usage_open();
     worker->tally->flows_offered = count;
     loop->earlier = calloc(1, sizeof *loop->earlier);
     int r = loop->earlier ? make_flows(loop) : -ENOMEM;
@@ -195,6 +197,8 @@ static void loop_done(struct loop *loop)
     sequences_done(&loop->sequences);
     free(loop->earlier);
     agenda_done(&loop->agenda);
+    if (loop->usage_fd >= 0)
+        close(loop->usage_fd);
 }
 
 static uint64_t drops_now(const struct loop *loop)
