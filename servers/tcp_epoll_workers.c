@@ -9,6 +9,8 @@
  * client stays with its thread, so no request takes a lock. Work in one loop
  * holds up that loop's clients only. But the hash knows nothing of load: few
  * clients spread unevenly, and one thread may idle while another is behind.
+ * With --steer cpu the CPU that a client's packets arrive on decides, not the
+ * hash: it is then served there, and its bytes never change caches.
  *
  * Compare with tcp_epoll.c, which is one of these loops, and with
  * tcp_prefork.c, where whoever is free takes the next client.

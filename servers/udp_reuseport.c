@@ -10,7 +10,8 @@
  * client meets the same thread each time: its datagrams stay in order, and
  * threads share neither queue nor lock. The price is the dice: with few clients
  * one thread may get them all while another sleeps, and a request that sleeps
- * holds up the clients of its thread.
+ * holds up the clients of its thread. With --steer cpu no dice are thrown: a
+ * datagram goes to the thread on the CPU that it arrived on.
  *
  * Compare with udp_threads.c, where whoever is free takes the next datagram,
  * and with tcp_epoll.c, whose clients could be shared out in the same way.
