@@ -21,6 +21,9 @@ void connection_leave(struct loop *loop, struct flow *flow)
 {
     if (flow->state == FLOW_CONNECTING)
         loop->connecting--;
+    else if (loop->course->stream)
+        tcp_facts_ask(&loop->tally->tcp,
+                      engine_descriptor(loop->engine, channel_of(loop, flow)));
     loop->engine->ops->disconnect(loop->engine, channel_of(loop, flow));
     flow->state = FLOW_IDLE;
 }

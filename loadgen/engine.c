@@ -1,5 +1,7 @@
 #include "loadgen/engine.h"
 
+#include "servers/wire/congestion.h"
+
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -26,6 +28,8 @@ int engine_socket(const struct engine_config *config, uint32_t channel,
         r = set_option(fd, SOL_SOCKET, SO_SNDBUF, config->sndbuf_bytes);
     if (r == 0 && config->nodelay && type == SOCK_STREAM && family != AF_UNIX)
         r = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (r == 0 && config->tcp_cc)
+        r = congestion_set(fd, config->tcp_cc);
     /* A Unix datagram client without a name gets no replies: autobind. */
     if (r == 0 && family == AF_UNIX && type == SOCK_DGRAM) {
         struct sockaddr_un none = {.sun_family = AF_UNIX};

@@ -51,6 +51,7 @@ struct engine_config {
     uint64_t rcvbuf_bytes; /* 0: the kernel's default */
     uint64_t sndbuf_bytes;
     bool nodelay;
+    const char *tcp_cc; /* congestion control; NULL: the kernel's */
     bool offload;     /* datagrams of one size in blocks; the epoll engine's */
     bool unconnected; /* datagrams by sendto and recvfrom; the epoll engine's */
     const struct sources *sources; /* where channels are bound; NULL: nowhere */

@@ -43,6 +43,7 @@ struct load_options {
     const char *server_trace; /* NULL: none */
     bool nodelay;
     bool unconnected;
+    const char *tcp_cc; /* NULL: the kernel's */
     bool no_verify;
     bool json;
     bool quiet;

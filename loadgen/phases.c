@@ -320,6 +320,9 @@ int phases_load(struct loop *loop)
     while (r == 0 && loop->flows_alive > 0 &&
            loop->now_ns < loop->drain_end_ns && !stopped(loop))
         r = turn(loop);
+    /* Also those that never answered are asked what became of them. */
+    for (uint32_t i = 0; course->stream && i < loop->flows_count; i++)
+        connection_finish(loop, &loop->flows[i]);
     loop->tally->drain_end_ns = clock_of(loop);
     return r;
 }

@@ -4,6 +4,7 @@
 
 #include "servers/cli/cpuset.h"
 #include "servers/cli/log.h"
+#include "servers/wire/congestion.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -212,6 +213,23 @@ static int check_one_way(const struct plan *plan, struct plan_error *error)
                     "with a datagram when it is sent",
                     o->engine);
     return 0;
+}
+
+/* Tried, since only the kernel knows. */
+static int check_congestion(const struct plan *plan, struct plan_error *error)
+{
+    const char *name = plan->options.tcp_cc;
+    char why[240] = "";
+    if (!name)
+        return 0;
+    if (!plan->course.stream || plan->course.target.u.any.sa_family == AF_UNIX)
+        return fail(error, EXIT_USAGE,
+                    "--tcp-cc '%s': only TCP has a congestion control", name);
+    int r = congestion_try(name, why, sizeof why);
+    if (r == 0)
+        return 0;
+    return fail(error, r == -EINVAL ? EXIT_USAGE : EXIT_IMPOSSIBLE,
+                "--tcp-cc '%s': %s", name, *why ? why : strerror(-r));
 }
 
 static int open_passage(struct plan *plan, uint32_t nonce,
@@ -555,6 +573,7 @@ static void fill_course(struct plan *plan)
     if (is_open_loop(o))
         fill_schedule(plan);
     course->nodelay = o->nodelay;
+    course->tcp_cc = o->tcp_cc;
     course->per_flow = o->per_flow;
     course->link = is_word(o->path, "link");
     course->max_loss = o->max_loss_ratio;
@@ -572,6 +591,7 @@ int plan_make(struct plan *plan, const struct load_options *options,
     plan->course.stream = plan->course.target.socket_type == SOCK_STREAM;
     if (check_sizes(plan, error) < 0 || check_shape(plan, error) < 0 ||
         check_rate(plan, error) < 0 || check_one_way(plan, error) < 0 ||
+        check_congestion(plan, error) < 0 ||
         check_idle_clients(plan, error) < 0 ||
         check_descriptors(plan, error) < 0 || check_sources(plan, error) < 0 ||
         check_ports(plan, error) < 0 || choose_offload(plan, error) < 0 ||

@@ -322,6 +322,43 @@ static void put_intervals(json_t *report, const struct view *view)
     free(hist);
 }
 
+/* Of the generator's ends; null where the transport is another. */
+static void put_tcp(json_t *report, const struct view *view)
+{
+    const struct tally *total = view->total;
+    const struct tcp_facts *tcp = &total->tcp;
+    const bool is_tcp =
+        view->course->stream && view->course->target.u.any.sa_family != AF_UNIX;
+    const bool knows_order = tcp->connections > 0 && tcp->unknown_order == 0;
+    if (!is_tcp) {
+        put_null(report, "tcp");
+        return;
+    }
+    json_t *out = put_object(report, "tcp");
+    put_count(out, "connections", tcp->connections);
+    put_text(out, "congestion_control",
+             *tcp->congestion_control ? tcp->congestion_control : NULL);
+    put_count(out, "segments_sent", tcp->segments_sent);
+    put_count(out, "retransmitted_segments", tcp->retransmitted_segments);
+    static const char *const of_order[] = {"duplicate_acks", "reordering_seen",
+                                           "out_of_order_packets"};
+    const uint64_t counts[] = {tcp->duplicate_acks, tcp->reordering_seen,
+                               tcp->out_of_order_packets};
+    for (size_t i = 0; i < sizeof of_order / sizeof *of_order; i++) {
+        if (knows_order)
+            put_count(out, of_order[i], counts[i]);
+        else
+            put_null(out, of_order[i]);
+    }
+    if (tcp->rtt_count > 0)
+        put_count(out, "rtt_min_ns", tcp->rtt_min_ns);
+    else
+        put_null(out, "rtt_min_ns");
+    put_ratio(out, "rtt_mean_ns", (double)tcp->rtt_sum_ns,
+              (double)tcp->rtt_count);
+    put_count(out, "order_violations", total->content_faults[PAYLOAD_SEQUENCE]);
+}
+
 json_t *summary_make(const struct plan *plan, const struct run_result *result,
                      json_t *before, int argc, char *const *argv)
 {
@@ -357,7 +394,7 @@ json_t *summary_make(const struct plan *plan, const struct run_result *result,
     put_throughput(report, &view);
     put_latency(report, &view);
     put_udp(report, &view);
-    put_null(report, "tcp");
+    put_tcp(report, &view);
     put_generator(report, &view);
     put_intervals(report, &view);
     put_stationarity(report, &view);

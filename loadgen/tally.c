@@ -164,6 +164,7 @@ int tally_add(struct tally *into, const struct tally *from)
     for (int i = 0; i < PAYLOAD_FAULTS; i++)
         into->content_faults[i] += from->content_faults[i];
     int r = datagrams_add(into, from);
+    tcp_facts_add(&into->tcp, &from->tcp);
     ledger_add(&into->ledger, &from->ledger);
     return r < 0 ? r : intervals_add(into, from);
 }

@@ -11,6 +11,7 @@
 #include "loadgen/measure/thread.h"
 #include "loadgen/payload.h"
 #include "loadgen/sequence.h"
+#include "loadgen/tcp_facts.h"
 
 #include <stdint.h>
 
@@ -104,6 +105,8 @@ struct tally {
         struct tally_flow *flows;  /* by number; NULL: not asked for */
         uint64_t flows_count;
     } udp;
+
+    struct tcp_facts tcp; /* TCP: of all connections, in any phase */
 
     struct ledger ledger; /* every copy of every datagram, in any phase */
 

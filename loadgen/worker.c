@@ -153,6 +153,7 @@ static int open_engine(struct loop *loop)
         .rcvbuf_bytes = course->rcvbuf_bytes,
         .sndbuf_bytes = course->sndbuf_bytes,
         .nodelay = course->nodelay,
+        .tcp_cc = course->tcp_cc,
         .offload = course->udp_offload,
         .unconnected = course->unconnected,
         .sources = &course->sources,

@@ -48,6 +48,7 @@ struct course {
     uint32_t max_inflight; /* open loop: per thread; beyond it: skipped */
     bool spin; /* open loop: wait for what is due without sleeping */
     bool nodelay;
+    const char *tcp_cc; /* NULL: the kernel's */
     bool stream;
     bool udp_offload;          /* datagrams of one size in blocks */
     bool per_flow;             /* datagrams: what became of each flow */

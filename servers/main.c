@@ -7,6 +7,7 @@
 #include "servers/support/stop.h"
 #include "servers/support/trace.h"
 #include "servers/support/workers.h"
+#include "servers/wire/congestion.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -171,6 +172,25 @@ static int choose_service(struct server *server)
     return EXIT_PASS;
 }
 
+/* Tried, since only the kernel knows. */
+static int check_congestion(const struct server *server)
+{
+    const char *name = server->options->tcp_cc;
+    char why[320] = "";
+    if (!name)
+        return EXIT_PASS;
+    if (server->address.socket_type != SOCK_STREAM ||
+        server->address.u.any.sa_family == AF_UNIX) {
+        log_line("--tcp-cc '%s': only TCP has a congestion control", name);
+        return EXIT_USAGE;
+    }
+    int r = congestion_try(name, why, sizeof why);
+    if (r == 0)
+        return EXIT_PASS;
+    log_line("--tcp-cc '%s': %s", name, *why ? why : strerrordesc_np(-r));
+    return r == -EINVAL ? EXIT_USAGE : EXIT_IMPOSSIBLE;
+}
+
 /* Everything that only words can get wrong. */
 static int configure(struct server *server)
 {
@@ -199,6 +219,9 @@ static int configure(struct server *server)
         return code;
     server->is_steered = strcmp(options->steer, "cpu") == 0;
     code = choose_workers(server);
+    if (code != EXIT_PASS)
+        return code;
+    code = check_congestion(server);
     if (code != EXIT_PASS)
         return code;
     uint64_t buffers = options->ring_buffers;

@@ -22,8 +22,9 @@ struct server_options {
     uint64_t rcvbuf_bytes;
     uint64_t sndbuf_bytes;
     bool nodelay;
-    const char *work; /* NULL: none; else good for work_parse */
-    const char *cpus; /* NULL: where it was started */
+    const char *tcp_cc; /* NULL: the kernel's */
+    const char *work;   /* NULL: none; else good for work_parse */
+    const char *cpus;   /* NULL: where it was started */
     const char *steer;
     uint64_t idle_timeout_ns;
     uint64_t io_timeout_ns;

@@ -2,6 +2,7 @@
 
 #include "servers/support/datagram.h"
 #include "servers/support/steer.h"
+#include "servers/wire/congestion.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -32,6 +33,8 @@ static int set_options(const struct server *server, int fd)
         r = set(fd, SOL_SOCKET, SO_SNDBUF, (int)options->sndbuf_bytes);
     if (r == 0 && is_stream && !is_unix)
         r = set(fd, IPPROTO_TCP, TCP_NODELAY, options->nodelay);
+    if (r == 0 && options->tcp_cc)
+        r = congestion_set(fd, options->tcp_cc);
     if (r == 0 && !is_stream && !is_unix)
         r = datagram_break_loops(fd, address->u.any.sa_family);
     return r;

@@ -21,6 +21,8 @@ int server_ready(struct server *server, const char *granted)
         printf(" workers=%u", server->workers);
     if (server->is_steered)
         printf(" steering=cpu");
+    if (server->options->tcp_cc)
+        printf(" tcp_cc=%s", server->options->tcp_cc);
     if (granted)
         printf(" %s", granted);
     putchar('\n');
