@@ -97,7 +97,7 @@ void sequence_close(struct sequence *sequence)
 static unsigned state_of(const struct sequence *sequence, uint64_t number)
 {
     uint64_t slot = number & (sequence->window - 1);
-    return sequence->states[slot / 2] >> (slot % 2 * 4) & 0xfu;
+    return (unsigned)sequence->states[slot / 2] >> (slot % 2 * 4) & 0xfu;
 }
 
 static void set_state(struct sequence *sequence, uint64_t number,
