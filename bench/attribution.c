@@ -125,3 +125,40 @@ void attribution_put(const struct attribution *attribution,
     losses_of(&facts, &losses);
     put_losses(put_object(udp, "loss_where"), &losses);
 }
+
+static void add_cause(json_t *sum, const json_t *part, const char *key)
+{
+    const json_t *before = json_object_get(sum, key);
+    const json_t *more = json_object_get(part, key);
+    if (!json_is_integer(more) || (before && !json_is_integer(before)))
+        put_null(sum, key);
+    else
+        put_json(sum, key,
+                 json_integer(json_integer_value(before) +
+                              json_integer_value(more)));
+}
+
+json_t *attribution_sum(const json_t *reports)
+{
+    static const char *const keys[] = {
+        "sends",         "arrived",       "client_send", "local_qdisc",
+        "link_forward",  "server_buffer", "server",      "link_back",
+        "client_buffer", "unknown",       "difference"};
+    json_t *sum = NULL;
+    size_t i;
+    json_t *report;
+    json_array_foreach(reports, i, report)
+    {
+        json_t *where =
+            json_object_get(json_object_get(report, "udp"), "loss_where");
+        const char *by = json_string_value(json_object_get(where, "by"));
+        if (!by)
+            continue;
+        if (!sum)
+            sum = json_object();
+        put_text(sum, "by", by);
+        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+            add_cause(sum, where, keys[k]);
+    }
+    return sum ? sum : json_null();
+}

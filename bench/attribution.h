@@ -39,6 +39,13 @@ void attribution_load_ended(struct attribution *attribution);
 void attribution_put(const struct attribution *attribution,
                      const json_t *counters, bool blocks, json_t *report);
 
+/*
+ * The sum of udp.loss_where over load reports, a new object of the same keys: a
+ * cause is null where one of them does not know it. json_null() where no report
+ * says where datagrams died.
+ */
+json_t *attribution_sum(const json_t *reports);
+
 void attribution_done(struct attribution *attribution);
 
 #endif

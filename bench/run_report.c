@@ -1,6 +1,8 @@
 #include "bench/run_report.h"
 
+#include "bench/attribution.h"
 #include "loadgen/measure/report.h"
+#include "servers/cli/units.h"
 
 #include <errno.h>
 #include <math.h>
@@ -175,7 +177,9 @@ static json_t *cell_json(const struct run *run, size_t i)
     put_text(object, "verdict", cell_verdict(result));
     if (json_array_size(result->measured) > 0) {
         summary_of(result->measured, &summary);
-        put_json(object, "summary", summary_json(&summary));
+        json_t *json = summary_json(&summary);
+        put_json(json, "loss_where", attribution_sum(result->measured));
+        put_json(object, "summary", json);
     } else {
         put_null(object, "summary");
     }
@@ -222,6 +226,19 @@ json_t *run_report_json(const struct run *run)
     return report;
 }
 
+/* The receive buffer that the server asked for; null: the kernel's default. */
+static void put_rcvbuf(json_t *row, const struct cell *cell)
+{
+    uint64_t bytes = 0;
+    const char *text = settings_get(&cell->load->server_options, "rcvbuf");
+    if (!text)
+        text = settings_get(&cell->server->options, "rcvbuf");
+    if (text && units_parse_bytes(text, &bytes) == 0)
+        put_count(row, "server_rcvbuf_bytes", bytes);
+    else
+        put_null(row, "server_rcvbuf_bytes");
+}
+
 static json_t *row_json(const struct run *run, size_t i)
 {
     const struct cell *cell = &run->matrix->cells[i];
@@ -257,6 +274,8 @@ static json_t *row_json(const struct run *run, size_t i)
         put_null(row, "flows_served");
     }
     put_real(row, "lost_ratio", s.lost_ratio.median);
+    put_json(row, "loss_where", attribution_sum(result->measured));
+    put_rcvbuf(row, cell);
     put_text(row, "status", cell_status_name(result->status));
     put_text(row, "verdict", cell_verdict(result));
     return row;

@@ -1,6 +1,7 @@
 #include "bench/table.h"
 
 #include "bench/figures.h"
+#include "bench/losses_text.h"
 #include "servers/cli/units.h"
 
 #include <inttypes.h>
@@ -277,6 +278,7 @@ void table_print(const struct run *run, FILE *out)
             print_block(run, i, out);
     }
     print_legend(run, out);
+    losses_print(run, out);
 }
 
 void table_print_failures(const struct run *run, FILE *out)

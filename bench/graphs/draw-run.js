@@ -21,7 +21,7 @@ function counted(count, word) {
 }
 
 // How it was measured, in words: only what the run itself says.
-function caption(rows, report, { needs, against }) {
+function caption(rows, report, { needs, against, note }) {
     const { name = rows.length > 0 ? rows[0].layout : "unknown", server_cpus, generator_cpus } = report.layout || {};
     const lines = [LAYOUTS[name] || `layout ${name}`];
     if (name === "sharded" && server_cpus)
@@ -52,12 +52,17 @@ function caption(rows, report, { needs, against }) {
         needs.some((field) => row[field] === null || row[field] === undefined)).length;
     if (without > 0)
         notes.push(`${counted(without, "cell")} with too few requests for this figure not drawn`);
+    const open = rows.filter((row) => needs.includes("loss_where") && row.loss_where && row.loss_where.difference).length;
+    if (open > 0)
+        notes.push(`${counted(open, "cell")} where the sums of datagrams do not close not drawn`);
     const failed = rows.filter((row) => row.status === "failed").length;
     if (failed > 0)
         notes.push(`${counted(failed, "failed cell")} not drawn`);
     const text = [lines.join(", ")];
     if (notes.length > 0)
         text.push(notes.join("; "));
+    if (note)
+        text.push(note);
     return text;
 }
 

@@ -242,10 +242,11 @@ function mostClients(rows) {
 
 // Rows that have what the spec needs; none when its sweep has a single value.
 function applicable(spec, rows) {
-    const { needs = [], against } = spec.usermeta || {};
+    const { needs = [], against, swept = against } = spec.usermeta || {};
     const has = rows.filter((row) => row.status === "ok" &&
-        needs.every((field) => row[field] !== null && row[field] !== undefined));
-    if (against && new Set(has.map((row) => row[against])).size < 2)
+        needs.every((field) => row[field] !== null && row[field] !== undefined) &&
+        !(needs.includes("loss_where") && row.loss_where.difference));
+    if (swept && new Set(has.map((row) => row[swept])).size < 2)
         return [];
     return has;
 }

@@ -14,7 +14,8 @@ SAMPLE = os.path.join(os.path.dirname(__file__), "data/rows-sample.json")
 FIELDS = {
     "cell", "server", "model", "transport", "service", "load", "connections", "size_bytes", "layout",
     "requests_per_s", "requests_per_s_lo", "requests_per_s_hi", "response_p50_ns", "response_p99_ns",
-    "server_cpu_ns_per_request", "flows_offered", "flows_served", "lost_ratio", "status",
+    "server_cpu_ns_per_request", "flows_offered", "flows_served", "lost_ratio", "loss_where",
+    "server_rcvbuf_bytes", "status",
     "offered_per_s", "achieved_per_s", "verdict",
 }
 
@@ -151,6 +152,34 @@ class Drawn(unittest.TestCase):
         self.assertIn("iterative: 1 of 64 served", graphs["latency"])
         self.assertIn("5.20 \u00b5s, 1 of 64 served", graphs["cpu"])
         self.assertIn("100 ms", graphs["latency"])
+
+    def overloaded(self, difference=0):
+        """Rows of three rates and two receive buffers."""
+        causes = dict.fromkeys(("local_qdisc", "link_forward", "server", "link_back", "client_send", "unknown"), 0)
+        row = next(row for row in sample() if row["transport"] == "udp" and row["status"] == "ok")
+        return [dict(row, server="rcvbuf-%d" % size, server_rcvbuf_bytes=size, offered_per_s=rate,
+                     cell="%s/rate=%d" % (row["cell"], rate), loss_where=dict(
+                         causes, by="counters", sends=rate, arrived=4000, server_buffer=rate - 4100, client_buffer=100,
+                         difference=difference))
+                for size in (8192, 65536) for rate in (5000, 10000, 20000)]
+
+    def test_overload_has_a_panel_a_buffer_and_an_area_a_cause(self):
+        graphs, _ = self.draw(self.overloaded())
+        words = graphs["overload"]
+        for expected in ("receive buffer 8 KiB: holds 19 datagrams", "receive buffer 64 KiB: holds 157 datagrams",
+                         "full buffer at the server", "full buffer at the client", "20,000"):
+            self.assertIn(expected, words)
+        areas = [mark for mark in self.marks("overload", "mark-area") if mark.get("d")]
+        self.assertEqual(len(areas), 2 * 3, "answered and two causes, in two panels")
+        self.assertTrue(any("832 bytes of a buffer" in word for word in words))
+
+    def test_sums_that_do_not_close_are_not_drawn(self):
+        rows = self.overloaded()
+        rows[0]["loss_where"]["difference"] = 3
+        graphs, _ = self.draw(rows)
+        self.assertIn("1 cell where the sums of datagrams do not close not drawn", graphs["overload"])
+        graphs, _ = self.draw(self.overloaded(difference=3))
+        self.assertNotIn("overload", graphs)
 
     def marks(self, graph, role):
         """Elements of one layer: name's classes hold role, such as mark-text."""
