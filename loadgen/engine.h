@@ -57,6 +57,8 @@ struct engine_config {
     const struct sources *sources; /* where channels are bound; NULL: nowhere */
     uint32_t first_flow;           /* channel i is this flow ... */
     uint32_t flow_step;            /* ... and i times so many */
+    uint32_t inflight; /* requests per channel at most; 0: not known */
+    bool persistent;   /* connections stay */
     const struct service *service; /* what the null engine answers */
 };
 
@@ -69,10 +71,11 @@ struct engine_ops {
     /* 1: connected; 0: a completion will tell; or -errno. */
     int (*connect)(struct engine *engine, uint32_t channel);
     /*
-     * data must stay as it is until COMPLETION_SENT (datagrams: until the
-     * reply, or the request's timeout). 1: taken whole, no completion follows;
-     * 0: in flight; or -errno. With offload it is sent by the next wait at the
-     * latest, and COMPLETION_FAILED tells what came of that.
+     * data must stay as it is until the reply (datagrams: or the request's
+     * timeout). 1: taken whole, no completion follows, and the next send may
+     * come; 0: in flight, on streams until COMPLETION_SENT; or -errno. With
+     * offload it is sent by the next wait at the latest, and COMPLETION_FAILED
+     * tells what came of that.
      */
     int (*send)(struct engine *engine, uint32_t channel, const void *data,
                 size_t length_bytes);

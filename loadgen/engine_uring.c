@@ -4,21 +4,31 @@
  *
  *   user_data   63..........32 31.........8 7....0
  *               channel        generation   kind
+ *
+ * A send on a stream is tried at once when it is submitted (MSG_DONTWAIT) and
+ * posts a completion only where it did not leave whole; the rest then waits for
+ * room in the socket, and is told. So a request costs one completion, that of
+ * its reply, and a wait for replies is not woken by sends.
  */
 #include "loadgen/engine.h"
 
 #include <errno.h>
 #include <liburing.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #define SQ_ENTRIES 1024u
 #define CQ_ENTRIES 16384u
+#define CQ_ENTRIES_MAX 65536u
 #define BUFFERS_BYTES_MAX ((size_t)2 * 1024 * 1024)
 #define BUFFERS_MAX 1024u
 #define BUFFERS_MIN 32u
+#define BUFFER_BYTES 2048u      /* for streams, whose data may come in pieces */
+#define BUFFER_BYTES_SMALL 256u /* where the replies in flight fit */
 #define BUFFER_GROUP 0
 #define GENERATION_MASK 0xffffffu
 
@@ -28,12 +38,26 @@ enum kind {
     KIND_SEND
 };
 
+/* Of a stream's newest send. At once: submitted so, and unless a completion
+ * says otherwise it left whole with its submission. */
+enum sending {
+    SENDING_NONE,
+    SENDING_AT_ONCE,
+    SENDING_SLOWLY
+};
+
 struct channel {
-    int fd;            /* -1: none */
-    bool starved;      /* its receive ended for want of buffers */
+    int fd;          /* -1: none */
+    bool starved;    /* its receive ended for want of buffers */
+    bool registered; /* the ring knows its socket by the channel's number */
+    bool owes_sent;  /* a COMPLETION_SENT */
+    enum sending sending;
     uint64_t prepared; /* the submission that its newest entry belongs to */
+    struct io_uring_sqe *send; /* its entry, while that is not submitted */
     const uint8_t *unsent;
     size_t unsent_bytes;
+    const uint8_t *queued; /* sent after what is sent slowly */
+    size_t queued_bytes;
 };
 
 struct uring_engine {
@@ -41,7 +65,10 @@ struct uring_engine {
     struct io_uring ring;
     bool ring_open;
     bool stream;
-    uint64_t submission; /* counts calls that submit */
+    bool sends_at_once;     /* what it takes is granted */
+    bool has_files;         /* a table of registered sockets */
+    uint32_t sends_leaving; /* at once, in the submission to come */
+    uint64_t submission;    /* counts calls that submit */
     struct io_uring_buf_ring *buffer_ring;
     uint8_t *buffers;
     uint32_t buffers_count;
@@ -89,7 +116,7 @@ static void uring_close(struct engine *engine)
 
 /* The best set of flags that this kernel takes, and half the ring again where
  * locked memory is short. */
-static int open_ring(struct io_uring *ring)
+static int open_ring(struct uring_engine *self)
 {
     static const unsigned flags[] = {
         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
@@ -97,14 +124,20 @@ static int open_ring(struct io_uring *ring)
         IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL,
         0,
     };
+    /* Each channel may have two completions, each buffer one. */
+    unsigned wanted = 2 * self->base.config.channels + 2 * BUFFERS_MAX;
+    if (wanted < CQ_ENTRIES)
+        wanted = CQ_ENTRIES;
+    if (wanted > CQ_ENTRIES_MAX)
+        wanted = CQ_ENTRIES_MAX;
     int r = -EINVAL;
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
-        unsigned completions = CQ_ENTRIES;
+        unsigned completions = wanted;
         do {
             struct io_uring_params params = {
                 .flags = flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
                 .cq_entries = completions};
-            r = io_uring_queue_init_params(SQ_ENTRIES, ring, &params);
+            r = io_uring_queue_init_params(SQ_ENTRIES, &self->ring, &params);
             completions /= 2;
         } while (r == -ENOMEM && completions >= 2 * SQ_ENTRIES);
         if (r != -EINVAL)
@@ -136,12 +169,21 @@ static void show_buffers(struct uring_engine *self)
 
 static int open_buffers(struct uring_engine *self)
 {
-    /* A datagram must fit whole; a stream may come in pieces. */
-    uint32_t bytes = 2048;
-    while (bytes < self->base.config.message_bytes + 1 && bytes < 65536)
+    const struct engine_config *config = &self->base.config;
+    /* A datagram must fit whole, and one byte that is too many. The fewer and
+     * smaller they are, the sooner one is used again while it is in a cache. */
+    size_t wanted = config->message_bytes + 1;
+    if (self->stream && config->inflight != 1)
+        wanted = BUFFER_BYTES;
+    uint32_t bytes = BUFFER_BYTES_SMALL;
+    while (bytes < wanted && bytes < 65536)
         bytes *= 2;
     uint32_t count = BUFFERS_MAX;
-    while (count > BUFFERS_MIN && (uint64_t)count * bytes > BUFFERS_BYTES_MAX)
+    const uint64_t needed =
+        2 * (uint64_t)config->inflight * (config->channels + 1);
+    while (count > BUFFERS_MIN &&
+           ((uint64_t)count * bytes > BUFFERS_BYTES_MAX ||
+            (config->inflight > 0 && count / 2 >= needed)))
         count /= 2;
     self->buffer_bytes = bytes;
     self->buffers_count = count;
@@ -166,6 +208,40 @@ static int open_buffers(struct uring_engine *self)
     return 0;
 }
 
+/*
+ * Whether a send that must not wait tells how much of it left (Linux 6.1;
+ * earlier ones say "try again" though a part has left). Found by filling a
+ * socket.
+ */
+static bool tells_short_sends(struct uring_engine *self)
+{
+    const int sndbuf_bytes = 4096;
+    const size_t length = (size_t)self->buffers_count * self->buffer_bytes;
+    struct io_uring_cqe *cqe = NULL;
+    int pair[2];
+    int arrived = 0;
+    bool told = false;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return false;
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
+    if (sqe && setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &sndbuf_bytes,
+                          sizeof sndbuf_bytes) == 0) {
+        io_uring_prep_send(sqe, pair[0], self->buffers, length,
+                           MSG_NOSIGNAL | MSG_WAITALL | MSG_DONTWAIT);
+        sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+        if (io_uring_submit(&self->ring) == 1 &&
+            io_uring_peek_cqe(&self->ring, &cqe) == 0) {
+            told = cqe->res > 0 && (size_t)cqe->res < length &&
+                   ioctl(pair[1], SIOCINQ, &arrived) == 0 &&
+                   arrived == cqe->res;
+            io_uring_cqe_seen(&self->ring, cqe);
+        }
+    }
+    close(pair[0]);
+    close(pair[1]);
+    return told;
+}
+
 static int uring_open(struct engine **ret, const struct engine_config *config)
 {
     struct uring_engine *self =
@@ -183,7 +259,7 @@ static int uring_open(struct engine **ret, const struct engine_config *config)
         calloc((size_t)config->channels + 1, sizeof(uint32_t));
     int r = -ENOMEM;
     if (self->starved && self->base.generations)
-        r = open_ring(&self->ring);
+        r = open_ring(self);
     if (r == 0) {
         self->ring_open = true;
         r = open_buffers(self);
@@ -192,17 +268,57 @@ static int uring_open(struct engine **ret, const struct engine_config *config)
         uring_close(&self->base);
         return r;
     }
-    /* One descriptor look-up less per call; works without it too. */
+    /* Look-ups of descriptors less; works without them too. */
     (void)io_uring_register_ring_fd(&self->ring);
+    self->has_files =
+        config->persistent &&
+        io_uring_register_files_sparse(&self->ring, config->channels) == 0;
+    self->sends_at_once =
+        self->stream &&
+        *self->ring.cq.kring_entries >= 2 * config->channels + BUFFERS_MAX &&
+        tells_short_sends(self);
     *ret = &self->base;
     return 0;
+}
+
+/* The channel that a completion concerns; NULL: an earlier connection. */
+static struct channel *concerned(struct uring_engine *self,
+                                 const struct io_uring_cqe *cqe)
+{
+    const uint32_t number = (uint32_t)(cqe->user_data >> 32);
+    struct channel *at = &self->channels[number];
+    const uint32_t generation = self->base.generations[number];
+    return at->fd >= 0 && (cqe->user_data >> 8 & GENERATION_MASK) ==
+                              (generation & GENERATION_MASK)
+               ? at
+               : NULL;
+}
+
+/* After a submission: which sends did not leave whole? Their completions are
+ * there already. */
+static void look_at_sends(struct uring_engine *self)
+{
+    struct io_uring_cqe *cqe;
+    unsigned head;
+    self->submission++;
+    if (self->sends_leaving == 0)
+        return;
+    self->sends_leaving = 0;
+    io_uring_for_each_cqe(&self->ring, head, cqe)
+    {
+        if ((cqe->user_data & 0xff) != KIND_SEND)
+            continue;
+        struct channel *at = concerned(self, cqe);
+        if (at && at->sending == SENDING_AT_ONCE)
+            at->sending = SENDING_SLOWLY;
+    }
 }
 
 static void submit(struct uring_engine *self)
 {
     show_buffers(self);
     io_uring_submit(&self->ring);
-    self->submission++;
+    look_at_sends(self);
 }
 
 static struct io_uring_sqe *next_entry(struct uring_engine *self,
@@ -217,6 +333,32 @@ static struct io_uring_sqe *next_entry(struct uring_engine *self,
     return sqe;
 }
 
+/* After the entry has been prepared with the socket's descriptor. */
+static void name_socket(const struct uring_engine *self,
+                        const struct channel *at, struct io_uring_sqe *sqe)
+{
+    if (!at->registered)
+        return;
+    sqe->fd = (int)(at - self->channels);
+    sqe->flags |= IOSQE_FIXED_FILE;
+}
+
+static void register_socket(struct uring_engine *self, uint32_t channel)
+{
+    struct channel *at = &self->channels[channel];
+    at->registered =
+        self->has_files &&
+        io_uring_register_files_update(&self->ring, channel, &at->fd, 1) == 1;
+}
+
+static void unregister_socket(struct uring_engine *self, uint32_t channel)
+{
+    const int none = -1;
+    if (self->channels[channel].registered)
+        (void)io_uring_register_files_update(&self->ring, channel, &none, 1);
+    self->channels[channel].registered = false;
+}
+
 static void arm_receive(struct uring_engine *self, uint32_t channel)
 {
     struct channel *at = &self->channels[channel];
@@ -226,6 +368,7 @@ static void arm_receive(struct uring_engine *self, uint32_t channel)
                                  self->stream ? 0 : MSG_TRUNC);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = BUFFER_GROUP;
+    name_socket(self, at, sqe);
     /* Nothing is there before the first request is answered. */
     sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
     io_uring_sqe_set_data64(sqe, tag_of(self, channel, KIND_RECEIVE));
@@ -240,13 +383,17 @@ static int uring_connect(struct engine *engine, uint32_t channel)
     if (fd < 0)
         return fd;
     at->fd = fd;
+    at->sending = SENDING_NONE;
+    at->owes_sent = false;
     at->unsent_bytes = 0;
+    at->queued_bytes = 0;
     if (!self->stream) {
         if (connect(fd, &target->u.any, target->length) < 0) {
             int r = -errno;
             engine->ops->disconnect(engine, channel);
             return r;
         }
+        register_socket(self, channel);
         arm_receive(self, channel);
         return 1;
     }
@@ -269,6 +416,8 @@ static void uring_disconnect(struct engine *engine, uint32_t channel)
     engine_part_with(engine, at->fd);
     /* The armed receive holds the socket: close() alone would send no FIN. */
     shutdown(at->fd, SHUT_RDWR);
+    if (self->ring_open)
+        unregister_socket(self, channel);
     close(at->fd);
     at->fd = -1;
     at->starved = false;
@@ -279,21 +428,59 @@ static void prepare_send(struct uring_engine *self, uint32_t channel)
 {
     struct channel *at = &self->channels[channel];
     struct io_uring_sqe *sqe = next_entry(self, at);
-    io_uring_prep_send(sqe, at->fd, at->unsent, at->unsent_bytes,
-                       MSG_NOSIGNAL | (self->stream ? MSG_WAITALL : 0));
+    const bool at_once = at->sending == SENDING_AT_ONCE;
+    int flags = MSG_NOSIGNAL;
+    if (self->stream)
+        flags |= MSG_WAITALL;
+    if (at_once)
+        flags |= MSG_DONTWAIT;
+    io_uring_prep_send(sqe, at->fd, at->unsent, at->unsent_bytes, flags);
     io_uring_sqe_set_data64(sqe, tag_of(self, channel, KIND_SEND));
-    if (!self->stream)
+    if (at_once || !self->stream)
         sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    name_socket(self, at, sqe);
+    at->send = sqe;
+    self->sends_leaving += at_once;
+}
+
+static int send_on_stream(struct uring_engine *self, uint32_t channel,
+                          const uint8_t *data, size_t length_bytes)
+{
+    struct channel *at = &self->channels[channel];
+    if (at->sending == SENDING_AT_ONCE && at->prepared == self->submission) {
+        /* An earlier one has not been submitted: it grows, or goes first. */
+        if (at->unsent + at->unsent_bytes == data &&
+            at->unsent_bytes + length_bytes <= UINT32_MAX) {
+            at->unsent_bytes += length_bytes;
+            at->send->len = (uint32_t)at->unsent_bytes;
+            return 1;
+        }
+        submit(self);
+    }
+    if (at->sending == SENDING_SLOWLY) {
+        at->queued = data;
+        at->queued_bytes = length_bytes;
+        at->owes_sent = true;
+        return 0;
+    }
+    at->unsent = data;
+    at->unsent_bytes = length_bytes;
+    at->sending = self->sends_at_once ? SENDING_AT_ONCE : SENDING_SLOWLY;
+    at->owes_sent = !self->sends_at_once;
+    prepare_send(self, channel);
+    return self->sends_at_once;
 }
 
 static int uring_send(struct engine *engine, uint32_t channel, const void *data,
                       size_t length_bytes)
 {
-    struct channel *at = &downcast(engine)->channels[channel];
-    engine->ledger.sends += !downcast(engine)->stream;
-    at->unsent = data;
-    at->unsent_bytes = length_bytes;
-    prepare_send(downcast(engine), channel);
+    struct uring_engine *self = downcast(engine);
+    if (self->stream)
+        return send_on_stream(self, channel, data, length_bytes);
+    engine->ledger.sends++;
+    self->channels[channel].unsent = data;
+    self->channels[channel].unsent_bytes = length_bytes;
+    prepare_send(self, channel);
     return 0;
 }
 
@@ -307,6 +494,8 @@ static int fail(struct completion *out, int error)
 static int on_send(struct uring_engine *self, struct channel *at, int result,
                    struct completion *out)
 {
+    if (self->stream && result == -EAGAIN) /* at once, nothing left */
+        result = 0;
     if (result < 0)
         return fail(out, result);
     if (!self->stream)
@@ -314,10 +503,19 @@ static int on_send(struct uring_engine *self, struct channel *at, int result,
     /* Short sends happen even with MSG_WAITALL. */
     at->unsent += result;
     at->unsent_bytes -= (size_t)result;
+    if (at->unsent_bytes == 0) {
+        at->unsent = at->queued;
+        at->unsent_bytes = at->queued_bytes;
+        at->queued_bytes = 0;
+    }
     if (at->unsent_bytes > 0) {
         prepare_send(self, out->channel);
         return 0;
     }
+    at->sending = SENDING_NONE;
+    if (!at->owes_sent)
+        return 0;
+    at->owes_sent = false;
     out->kind = COMPLETION_SENT;
     return 1;
 }
@@ -381,23 +579,22 @@ static void note_datagram(struct uring_engine *self,
 static int handle(struct uring_engine *self, const struct io_uring_cqe *cqe,
                   struct completion *out)
 {
-    uint32_t channel = (uint32_t)(cqe->user_data >> 32);
-    struct channel *at = &self->channels[channel];
-    uint32_t generation = self->base.generations[channel];
-    *out = (struct completion){.channel = channel, .generation = generation};
-    if (at->fd < 0 || (cqe->user_data >> 8 & GENERATION_MASK) !=
-                          (generation & GENERATION_MASK)) {
+    const uint32_t channel = (uint32_t)(cqe->user_data >> 32);
+    struct channel *at = concerned(self, cqe);
+    note_datagram(self, cqe);
+    if (!at) {
         /* Of an earlier connection: only its buffer matters. */
-        note_datagram(self, cqe);
         if (cqe->flags & IORING_CQE_F_BUFFER)
             add_buffer(self, cqe->flags >> IORING_CQE_BUFFER_SHIFT);
         return 0;
     }
-    note_datagram(self, cqe);
+    *out = (struct completion){.channel = channel,
+                               .generation = self->base.generations[channel]};
     switch ((enum kind)(cqe->user_data & 0xff)) {
     case KIND_CONNECT:
         if (cqe->res < 0)
             return fail(out, cqe->res);
+        register_socket(self, channel);
         arm_receive(self, channel);
         out->kind = COMPLETION_CONNECTED;
         return 1;
@@ -422,7 +619,7 @@ static int uring_wait(struct engine *engine, uint64_t timeout_ns,
     struct io_uring_cqe *cqe;
     int r =
         io_uring_submit_and_wait_timeout(&self->ring, &cqe, 1, &timeout, NULL);
-    self->submission++;
+    look_at_sends(self);
     if (r < 0 && r != -ETIME && r != -EINTR && r != -EAGAIN && r != -EBUSY)
         return r;
     int count = 0;

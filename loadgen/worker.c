@@ -155,6 +155,8 @@ static int open_engine(struct loop *loop)
         .nodelay = course->nodelay,
         .tcp_cc = course->tcp_cc,
         .offload = course->udp_offload,
+        .inflight = is_open_loop(loop) ? 0 : course->depth,
+        .persistent = course->reconnect_every == 0,
         .unconnected = course->unconnected,
         .sources = &course->sources,
         .first_flow = loop->worker->index,
@@ -228,7 +230,7 @@ static void hear_out(struct loop *loop)
         if (fd >= 0)
             (void)ledger_deafen(fd);
     }
-    loop->now_ns = clock_now_ns();
+    loop->now_ns = clock_of(loop);
     while (silent < 3) {
         int n = engine->ops->wait(engine, 0, completions, 64);
         silent = n > 0 ? 0 : silent + 1;

@@ -122,6 +122,15 @@ class Runs(unittest.TestCase):
             self.assertEqual(report["udp"]["loss_known_by"], "count")
             self.assertIn("empty datagram", report["load"]["engine_note"])
 
+    def test_requests_larger_than_the_socket_takes_arrive_whole_and_in_order(self):
+        with serving("epoll", "tcp://127.0.0.1:0", "--service", "upper") as server:
+            for engine in ("epoll", "uring"):
+                for more in (["-P", "8"], ["-r", "2k"], ["-P", "3", "-s", "uniform:40,300k"]):
+                    with self.subTest(engine=engine, more=more):
+                        report = load_json(server.address, "--engine", engine, "--service", "upper", "-s", "200k", "-c",
+                                           "4", "-n", "60", "-w", "0", "--sndbuf", "4k", "--timeout", "20s", *more)
+                        self.assertEqual(report["accounting"]["ok"], 60)
+
     def test_udp_in_blocks_is_right_and_recorded(self):
         """Blocks or not: every datagram is answered, whoever serves."""
         for host in ("127.0.0.1", "[::1]"):
