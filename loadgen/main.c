@@ -5,6 +5,7 @@
 #include "loadgen/measure/report.h"
 #include "loadgen/plan.h"
 #include "loadgen/run.h"
+#include "loadgen/stream_json.h"
 #include "loadgen/summary.h"
 #include "servers/cli/log.h"
 
@@ -137,7 +138,9 @@ static int publish(const struct plan *plan, const struct run_result *result,
     }
     if (write_interchange(plan, result) < 0)
         code = EXIT_FAILED;
-    if (options->json) {
+    if (plan->course.stream_json) {
+        r = stream_json_finish(plan->course.stream_json, report);
+    } else if (options->json) {
         r = report_print(report, stdout);
     } else {
         summary_print(report, options->quiet, stdout);
@@ -182,16 +185,32 @@ static int read_passage(struct plan *plan, const struct run_result *result)
         sums->unique + sums->duplicate + sums->ancient, course->timeout_ns);
 }
 
+/* One JSON object a line from now on. */
+static int begin_stream(struct plan *plan, int argc, char **argv)
+{
+    struct course *course = &plan->course;
+    if (!plan->options.json_stream)
+        return 0;
+    int r = stream_json_open(&course->stream_json, stdout, course->threads,
+                             course->interval_ns);
+    if (r == 0)
+        stream_json_start(course->stream_json, plan, argc, argv);
+    return r;
+}
+
 static int measure(struct plan *plan, int argc, char **argv)
 {
     const struct load_options *options = &plan->options;
-    struct run_result result;
+    struct run_result result = {0};
     json_t *before = host_state();
-    FILE *live = isatty(STDERR_FILENO) && !options->quiet && !options->json
+    FILE *live = isatty(STDERR_FILENO) && !options->quiet && !options->json &&
+                         !options->json_stream
                      ? stderr
                      : NULL;
     int code;
-    int r = run(&plan->course, plan->cpus, live, &result);
+    int r = begin_stream(plan, argc, argv);
+    if (r == 0)
+        r = run(&plan->course, plan->cpus, live, &result);
     if (r < 0 || (result.error < 0 && result.total.answered_total == 0)) {
         log_line("cannot load %s: %s", plan->target_text,
                  strerror(r < 0 ? -r : -result.error));
@@ -209,6 +228,7 @@ static int measure(struct plan *plan, int argc, char **argv)
         json_decref(report);
     }
     json_decref(before);
+    stream_json_close(plan->course.stream_json);
     run_result_done(&result);
     return code;
 }

@@ -322,6 +322,11 @@ static const struct option_spec rows[] = {
      .type = OPTION_FLAG,
      .offset = AT(json),
      .help = "print the report as JSON on stdout"},
+    {.name = "json-stream",
+     .type = OPTION_FLAG,
+     .offset = AT(json_stream),
+     .help = "print JSON as it goes, an object a line: start, intervals, "
+             "report"},
     {.name = "output",
      .letter = 'o',
      .type = OPTION_TEXT,

@@ -46,6 +46,7 @@ struct load_options {
     const char *tcp_cc; /* NULL: the kernel's */
     bool no_verify;
     bool json;
+    bool json_stream;
     bool quiet;
     bool help;
     bool version;

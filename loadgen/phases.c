@@ -1,5 +1,6 @@
 /* When: connect, warm up, measure, drain, one turn after another. */
 #include "loadgen/loop.h"
+#include "loadgen/stream_json.h"
 
 #include "loadgen/measure/clock.h"
 
@@ -89,6 +90,9 @@ static void scan(struct loop *loop)
 static void end_interval(struct loop *loop)
 {
     struct tally *tally = loop->tally;
+    const uint64_t end_ns = loop->now_ns < loop->interval_end_ns
+                                ? loop->now_ns
+                                : loop->interval_end_ns;
     struct interval *grown =
         realloc(tally->intervals,
                 (tally->intervals_count + 1) * sizeof *tally->intervals);
@@ -100,6 +104,8 @@ static void end_interval(struct loop *loop)
         .completed = tally->window_completed - loop->counted.completed,
         .errors = tally->accounting.error - loop->counted.errors};
     (void)hist_pack(&tally->response, loop->earlier, &row->response);
+    stream_json_hand_in(loop->course->stream_json, tally->intervals_count - 1,
+                        row, end_ns - loop->window_begin_ns);
     memcpy(loop->earlier, &tally->response, sizeof *loop->earlier);
     loop->counted.completed = tally->window_completed;
     loop->counted.errors = tally->accounting.error;

@@ -109,6 +109,9 @@ static int check_shape(const struct plan *plan, struct plan_error *error)
     if (o->duration_ns > 0 && o->requests > 0)
         return fail(error, EXIT_USAGE,
                     "--duration and --requests: one of the two");
+    if (o->json && o->json_stream)
+        return fail(error, EXIT_USAGE,
+                    "--json and --json-stream: one of the two");
     if (o->threads > o->connections)
         return fail(error, EXIT_USAGE,
                     "--threads '%" PRIu64 "': more than the %" PRIu64

@@ -1,6 +1,7 @@
 #include "loadgen/run.h"
 
 #include "loadgen/measure/clock.h"
+#include "loadgen/stream_json.h"
 #include "servers/cli/units.h"
 
 #include <errno.h>
@@ -121,6 +122,7 @@ static void watch(struct crew *crew, FILE *live, struct run_result *result,
         nanosleep(&tick, NULL);
         uint64_t now = clock_now_ns();
         observe(observer, now, false);
+        stream_json_write_intervals(course->stream_json, false);
         if (live && now >= next_line_ns) {
             live_line(live, course, now, answered);
             answered =
@@ -219,6 +221,7 @@ int run(struct course *course, const int *cpus, FILE *live,
     atomic_store(&course->last_answer_ns, course->begin_ns);
     gate_open(&course->gate);
     watch(&crew, live, ret, &observer);
+    stream_json_write_intervals(course->stream_json, true);
     idlers_stop(idlers, &ret->idlers);
     int collected = collect(&crew, ret);
     pthread_mutex_destroy(&course->gate.lock);

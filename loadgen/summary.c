@@ -2,6 +2,7 @@
 
 #include "loadgen/measure/host.h"
 #include "loadgen/measure/report.h"
+#include "loadgen/stream_json.h"
 #include "loadgen/view.h"
 
 #include "build_facts.h"
@@ -299,25 +300,13 @@ static void put_intervals(json_t *report, const struct view *view)
     struct hist *hist = malloc(sizeof *hist);
     for (uint64_t i = 0; hist && i < view->total->intervals_count; i++) {
         const struct interval *interval = &view->total->intervals[i];
-        json_t *row = json_object();
         uint64_t end_ns = (i + 1) * length_ns;
         hist_reset(hist);
         hist_add_slice(hist, &interval->response);
-        put_count(row, "start_ns", i * length_ns);
-        put_count(row, "end_ns", end_ns < window_ns ? end_ns : window_ns);
-        put_text(row, "phase", "window");
-        put_count(row, "completed", interval->completed);
-        put_count(row, "errors", interval->errors);
-        struct hist_quantile found;
-        if (hist_quantile_interval(hist, 0.5, &found))
-            put_count(row, "p50_ns", found.value_ns);
-        else
-            put_null(row, "p50_ns");
-        if (hist_quantile_interval(hist, 0.99, &found))
-            put_count(row, "p99_ns", found.value_ns);
-        else
-            put_null(row, "p99_ns");
-        json_array_append_new(list, row);
+        json_array_append_new(
+            list, stream_json_interval(i * length_ns,
+                                       end_ns < window_ns ? end_ns : window_ns,
+                                       interval, hist));
     }
     free(hist);
 }

@@ -59,6 +59,7 @@ struct course {
     bool unconnected; /* datagrams: sockets that name the server every time */
     struct sources sources;
     struct idlers_words idlers;
+    struct stream_json *stream_json; /* NULL: nobody watches */
 
     uint64_t epoch_ns; /* when the run's clock began: the zero of frames */
     struct gate gate;

@@ -4,14 +4,17 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import unittest
 
+import jsonschema
+
 from programs import LOAD, SANITIZED, run, serving
-from reports import check_load_report
+from reports import SCHEMAS, check_load_report
 
 
 def load_json(*argv, expect=0, **options):
@@ -358,6 +361,57 @@ class Threads(unittest.TestCase):
                 self.assertEqual([thread["cpu"] for thread in threads], cpus[:2])
                 self.assertTrue(all(thread["cpu_window_ns"] > 0 for thread in threads))
                 self.assertEqual(report["load"]["engine"], engine)
+
+
+class Stream(unittest.TestCase):
+    def check(self, lines):
+        schemas = {}
+        for name in ("load-stream", "load"):
+            with open(os.path.join(SCHEMAS, name + ".schema.json"), encoding="utf-8") as file:
+                schemas[name + ".schema.json"] = json.load(file)
+        schema = schemas["load-stream.schema.json"]
+        jsonschema.Draft202012Validator.check_schema(schema)
+        resolver = jsonschema.RefResolver.from_schema(schema, store=schemas)
+        validator = jsonschema.Draft202012Validator(schema, resolver=resolver)
+        for line in lines:
+            validator.validate(line)
+        return check_load_report(lines[-1]["report"])
+
+    def test_a_line_a_thing_that_happened(self):
+        with serving("epoll", "tcp://127.0.0.1:0") as server:
+            for words, threads in ((("-d", "350ms"), 2), (("-r", "2k", "-d", "300ms"), 1)):
+                result = run(LOAD, server.address, "-c", 4, "-t", threads, "-w", "20ms", "-i", "100ms",
+                             "--json-stream", *words)
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
+                lines = [json.loads(line) for line in result.stdout.splitlines()]
+                report = self.check(lines)
+                self.assertEqual(lines[0]["type"], "start")
+                self.assertEqual(lines[0]["target"], server.address)
+                rows = lines[1:-1]
+                self.assertEqual([row.pop("type") for row in rows], ["interval"] * len(report["intervals"]))
+                # But for what came after the window, the report says the same.
+                self.assertEqual(rows[:-1], report["intervals"][:-1])
+                self.assertEqual(rows[-1]["start_ns"], report["intervals"][-1]["start_ns"])
+
+    def test_lines_come_as_things_happen(self):
+        with serving("epoll", "tcp://127.0.0.1:0") as server:
+            process = subprocess.Popen([LOAD, server.address, "-c", "4", "-d", "60s", "-w", "0", "-i", "50ms",
+                                        "--json-stream"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            lines = [json.loads(process.stdout.readline()) for _ in range(4)]
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+            self.assertEqual(process.returncode, 130, err)
+            lines += [json.loads(line) for line in out.splitlines()]
+            self.assertFalse(self.check(lines)["run"]["complete"])
+            self.assertEqual([line["type"] for line in lines[:4]], ["start"] + ["interval"] * 3)
+
+    def test_a_full_stdout_is_a_failure(self):
+        with serving("epoll", "tcp://127.0.0.1:0") as server, open("/dev/full", "w") as full:
+            result = subprocess.run([LOAD, server.address, "-n", "50", "-w", "0", "--json-stream"], stdout=full,
+                                    stderr=subprocess.PIPE, text=True)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("cannot write to stdout: No space left", result.stderr)
+        self.assertEqual(run(LOAD, "tcp://127.0.0.1:9", "--json", "--json-stream").returncode, 2)
 
 
 if __name__ == "__main__":
