@@ -15,7 +15,9 @@ struct bench {
 
 static void bench_init(struct bench *bench, const char *service)
 {
+    static const struct server_model model = {.name = "none"};
     memset(bench, 0, sizeof *bench);
+    bench->server.model = &model;
     bench->options.buffer_bytes = sizeof bench->memory;
     bench->server.options = &bench->options;
     bench->server.service = service_find(service);
