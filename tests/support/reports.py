@@ -15,6 +15,28 @@ def validator(name):
     return jsonschema.Draft202012Validator(schema)
 
 
+def total_of(lengths):
+    assert sum(row["count"] for row in lengths["histogram"]) == lengths["count"], lengths
+    return round(lengths["count"] * (lengths["mean"] or 0))
+
+
+def check_patterns(udp):
+    """Each way of counting the same datagrams comes to the same number."""
+    missing = udp["lost_or_late"]
+    assert missing == udp["lost"] + udp["late"] == udp["sent"] - (udp["unique"] - udp["late"]), udp
+    patterns, order = udp["loss_patterns"], udp["reordering"]
+    refused = total_of(patterns["runs"]) - missing  # after the call had returned: sent they were not
+    assert 0 <= refused <= udp["loss_where"]["client_send"], (patterns["runs"], udp["loss_where"])
+    assert patterns["in_bursts"] + patterns["alone"] == missing + refused, patterns
+    assert patterns["distances"]["count"] <= missing + refused, patterns
+    assert udp["copies"]["count"] == udp["unique"], udp["copies"]
+    assert order["extents"]["count"] == order["n_reordering"]["count"] == udp["reordered"], order
+    assert (order["late_offset"] or {"count": 0})["count"] == udp["reordered"], order
+    assert total_of(order["free_runs"]) == udp["unique"] - udp["reordered"], order
+    for row in udp["per_flow"] or ():
+        assert row["sent"] == row["unique"] + row["lost"], row
+
+
 def check_load_report(report):
     """Asserts schema and identities of a report of sockbench-load; returns it."""
     errors = ["%s: %s" % ("/".join(map(str, e.path)), e.message) for e in validator("load").iter_errors(report)]
@@ -34,6 +56,8 @@ def check_load_report(report):
     if udp and udp["received"] is not None:
         assert udp["sent"] == udp["unique"] + udp["lost"], udp
         assert udp["received"] == sum(udp[k] for k in ("unique", "duplicate", "ancient", "foreign", "corrupt")), udp
+    if udp and udp["loss_patterns"]:
+        check_patterns(udp)
     return report
 
 
