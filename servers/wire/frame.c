@@ -2,6 +2,7 @@
 
 #include "servers/wire/service.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,9 +49,21 @@ crc_sse42(uint32_t crc, const uint8_t *data, size_t length)
         wide = __builtin_ia32_crc32di(wide, word);
     }
     crc = (uint32_t)wide;
-    for (; length > 0; data++, length--)
-        crc = __builtin_ia32_crc32qi(crc, *data);
-    return crc;
+    if (length >= 4) {
+        uint32_t word;
+        memcpy(&word, data, sizeof word);
+        crc = __builtin_ia32_crc32si(crc, word);
+        data += 4;
+        length -= 4;
+    }
+    if (length >= 2) {
+        uint16_t word;
+        memcpy(&word, data, sizeof word);
+        crc = __builtin_ia32_crc32hi(crc, word);
+        data += 2;
+        length -= 2;
+    }
+    return length > 0 ? __builtin_ia32_crc32qi(crc, *data) : crc;
 }
 
 static uint32_t crc_update(uint32_t crc, const uint8_t *data, size_t length)
@@ -77,23 +90,37 @@ static uint32_t header_crc(const uint8_t *magic_upper, const uint8_t *rest,
     return ~crc_update(crc_update(~0u, magic_upper, 4), rest, rest_bytes);
 }
 
-static void put_sextets(uint8_t *out, unsigned count, uint64_t value)
+/* A byte of each of eight, as in a word whose first byte is the highest. */
+#define EACH(byte) ((byte)*0x0101010101010101u)
+
+/* Eight sextets at once: they are spread over a word in three steps, each of
+ * which parts every piece in two. count is at most 8. */
+static inline void put_sextets(uint8_t *out, unsigned count, uint64_t value)
 {
-    for (unsigned i = count; i-- > 0; value >>= 6)
-        out[i] = (uint8_t)(0x20 + (value & 63));
+    uint64_t x = value & ((1ULL << 48) - 1);
+    x = (x & 0xffffff) | (x >> 24) << 32;
+    x = (x & 0x00000fff00000fffu) | (x & 0x00fff00000fff000u) << 4;
+    x = (x & 0x003f003f003f003fu) | (x & 0x0fc00fc00fc00fc0u) << 2;
+    x = htobe64(x + EACH(0x20));
+    memcpy(out, (const uint8_t *)&x + 8 - count, count);
 }
 
-static bool get_sextets(const uint8_t *in, unsigned count, uint64_t *ret)
+/*
+ * And together again. Adding 0x60 makes 0x80 to 0xbf of the 64 values, and of
+ * no other: what is above carries into the byte before it, but then the lowest
+ * such byte itself is seen.
+ */
+static inline bool get_sextets(const uint8_t *in, unsigned count, uint64_t *ret)
 {
-    uint64_t value = 0;
-    unsigned outside = 0;
-    for (unsigned i = 0; i < count; i++) {
-        unsigned sextet = (unsigned)in[i] - 0x20u;
-        outside |= sextet & ~63u;
-        value = value << 6 | (sextet & 63);
-    }
-    *ret = value;
-    return outside == 0;
+    uint64_t x = EACH(0x20);
+    memcpy((uint8_t *)&x + 8 - count, in, count);
+    x = be64toh(x) + EACH(0x60);
+    const bool inside = (x & EACH(0xc0)) == EACH(0x80);
+    x &= EACH(0x3f);
+    x = (x & 0x003f003f003f003fu) | (x & 0x3f003f003f003f00u) >> 2;
+    x = (x & 0x00000fff00000fffu) | (x & 0x0fff00000fff0000u) >> 4;
+    *ret = (x & 0xffffff) | x >> 32 << 24;
+    return inside;
 }
 
 size_t frame_header_bytes(size_t length_bytes)

@@ -77,6 +77,57 @@ Test(frame, every_flipped_bit_of_a_full_header_is_seen)
     }
 }
 
+/* Also those that a sextet cannot be, and would be taken for one. */
+Test(frame, every_other_byte_in_a_header_is_seen)
+{
+    uint8_t data[64] = {0};
+    frame_encode(&full, data);
+    for (unsigned at = 4; at < FRAME_HEADER_BYTES; at++) {
+        const uint8_t right = data[at];
+        for (unsigned byte = 0; byte < 256; byte++) {
+            struct frame back;
+            data[at] = (uint8_t)byte;
+            enum frame_result r = frame_decode(data, 64, full.nonce, &back);
+            cr_expect((r == FRAME_OK) == (byte == right), "%u at %u", byte, at);
+        }
+        data[at] = right;
+    }
+}
+
+/* Written out digit by digit, slowly. */
+static void put_digits(uint8_t *out, unsigned count, uint64_t value)
+{
+    for (unsigned i = count; i-- > 0; value /= 64)
+        out[i] = (uint8_t)(' ' + value % 64);
+}
+
+Test(frame, numbers_are_big_endian_digits_of_64)
+{
+    uint64_t random = 1;
+    for (int i = 0; i < 10000; i++) {
+        struct frame frame = full;
+        uint8_t data[FRAME_HEADER_BYTES];
+        uint8_t slow[FRAME_HEADER_BYTES];
+        struct frame back;
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        frame.flow = (uint32_t)(random >> 40);
+        frame.sequence = random >> (16 + i % 48);
+        frame.time_ns = (random * 3) >> 16;
+        frame.nonce = (uint32_t)(random * 5 >> 40);
+        frame_encode(&frame, data);
+        put_digits(slow + 10, 4, frame.flow);
+        put_digits(slow + 14, 8, frame.sequence);
+        put_digits(slow + 22, 8, frame.time_ns);
+        put_digits(slow + 30, 4, frame.nonce);
+        cr_assert_arr_eq(data + 10, slow + 10, 24);
+        cr_assert_eq(frame_decode(data, sizeof data, frame.nonce, &back),
+                     FRAME_OK);
+        cr_assert_eq(back.flow, frame.flow);
+        cr_assert_eq(back.sequence, frame.sequence);
+        cr_assert_eq(back.time_ns, frame.time_ns);
+    }
+}
+
 Test(frame, another_runs_frame_is_foreign_and_a_cut_one_short)
 {
     uint8_t data[64] = {0};
