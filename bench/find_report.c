@@ -297,13 +297,14 @@ static json_t *row_json(const struct find *find, const struct point *point)
     const struct step *last = &point->steps[point->count - 1];
     const char *verdict = verdict_of(last);
     struct spread achieved = spread_at(point, "achieved");
+    char clauses[SLO_CLAUSES_MAX * SLO_TEXT_MAX];
     json_t *row = json_object();
     put_text(row, "cell", "find");
     put_text(row, "server", target->name);
     put_text(row, "model", target->server.model);
     put_text(row, "transport", transport_name(target->server.transport));
     put_text(row, "service", target->server.service);
-    put_text(row, "load", "find");
+    put_text(row, "load", slo_format(find->slo, clauses, sizeof clauses));
     put_count(row, "connections", target->cell.connections);
     put_count(row, "size_bytes", target->cell.size_bytes);
     put_text(row, "layout", layout_name(&target->layout));

@@ -140,7 +140,7 @@ class Answers(Case):
 
     def test_where_the_generator_is_the_limit_it_is_a_lower_bound(self):
         self.fake(capacity=1e9, generator=50000)
-        report, out = self.searched()
+        report, out = self.searched("--from", "16k")
         result = report["result"]
         self.assertEqual((result["status"], result["bound"]), ("lower_bound", "generator"))
         self.assertLessEqual(result["holds_per_s"], 50000)
