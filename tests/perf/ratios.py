@@ -10,10 +10,12 @@ and the greatest. A ratio that misses its bound is a failure (exit 1); absolute
 times are never judged.
 """
 import argparse
+import functools
 import json
 import os
 import random
 import resource
+import shutil
 import socket
 import statistics
 import subprocess
@@ -181,7 +183,7 @@ def compare(name, pairs, seconds, coin):
     return good
 
 
-def ten_thousand():
+def ten_thousand(*_):
     """10,000 connections on both: resident memory of each side."""
     good = True
     for model in ("epoll", "uring-multishot"):
@@ -212,22 +214,79 @@ sys.exit(code)"""]
     return good
 
 
+def our_way(seconds):
+    """(delivered/s, part lost) of one flow with offload, by the server's own counts."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
+        trace = os.path.join(folder, "trace")
+        argv = serve("gso", "--service", "discard", "--trace", trace, "--trace-records", "0", "--rcvbuf", "4M",
+                     listen="udp://127.0.0.1:0")
+        udp = measure(argv, ["--one-way", "--server-trace", trace, "-c", "1", "-P", "64", "--udp-offload", "on",
+                             "-s", "64", "-d", "%gs" % seconds, "-w", "300ms"])[1]["udp"]
+    return udp["delivered_per_s"], udp["loss_ratio"]
+
+
+def iperf3_way(seconds):
+    """The same of iperf3, by its own report. Version 3.12 knows no offload."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    server = subprocess.Popen(["iperf3", "--server", "--one-off", "--bind", "127.0.0.1", "--port", port,
+                               "--forceflush"], stdout=subprocess.PIPE, text=True,
+                              preexec_fn=lambda: os.sched_setaffinity(0, SPLIT[0]))
+    try:
+        for line in server.stdout:
+            if "listening" in line:
+                break
+        done = subprocess.run(["iperf3", "--client", "127.0.0.1", "--port", port, "--udp", "--bitrate", "0",
+                               "--length", "64", "--window", "4M", "--time", "%g" % seconds, "--json"],
+                              check=True, capture_output=True, text=True,
+                              preexec_fn=lambda: os.sched_setaffinity(0, SPLIT[1]))
+    finally:
+        server.stdout.close()
+        server.terminate()
+        server.wait(10)
+    end = json.loads(done.stdout)["end"]["sum"]
+    return (end["packets"] - end["lost_packets"]) / end["seconds"], end["lost_packets"] / max(end["packets"], 1)
+
+
+def one_way(pairs, seconds, coin):
+    """One way, 64 B: datagrams that arrived, ours with offload beside iperf3's."""
+    if not shutil.which("iperf3"):
+        print("one-way    skipped: iperf3 is not installed (scripts/setup --tests)", flush=True)
+        return True
+    sides = {our_way: [], iperf3_way: []}
+    for _ in range(pairs):
+        for side in sorted(sides, key=lambda _: coin.random()):
+            sides[side].append(side(seconds))
+    ours, theirs = ([statistics.median(values) for values in zip(*sides[side])] for side in (our_way, iperf3_way))
+    ratios = [a[0] / b[0] for a, b in zip(sides[our_way], sides[iperf3_way])]
+    good = statistics.median(ratios) >= 1
+    print("one-way    %.3f (%.3f to %.3f, %d pairs; at least 1.00): %.0f / %.0f datagrams/s arrived, %.4f / %.4f lost; "
+          "one flow, 64 B, gso / iperf3 -u%s" % (statistics.median(ratios), min(ratios), max(ratios), pairs, ours[0],
+                                                 theirs[0], ours[1], theirs[1], "" if good else " MISSED"), flush=True)
+    return good
+
+
+# Claims that are more than one ratio.
+OTHERS = {"memory": ten_thousand, "one-way": one_way}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--pairs", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=1.5)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("names", nargs="*", help="of " + ", ".join([*CLAIMS, "memory"]))
+    parser.add_argument("names", nargs="*", help="of " + ", ".join([*CLAIMS, *OTHERS]))
     words = parser.parse_args()
-    unknown = set(words.names) - set(CLAIMS) - {"memory"}
+    unknown = set(words.names) - set(CLAIMS) - set(OTHERS)
     if unknown:
         parser.error("no such claim: " + ", ".join(sorted(unknown)))
     if len(CPUS) < 2:
         print("skipped: server and generator need a CPU each")
         return 77
     coin = random.Random(words.seed)
-    names = words.names or [*CLAIMS, "memory"]
-    good = [ten_thousand() if name == "memory" else compare(name, words.pairs, words.seconds, coin) for name in names]
+    names = words.names or [*CLAIMS, *OTHERS]
+    good = [OTHERS.get(name, functools.partial(compare, name))(words.pairs, words.seconds, coin) for name in names]
     return 0 if all(good) else 1
 
 
