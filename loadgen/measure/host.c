@@ -1,7 +1,9 @@
 #include "loadgen/measure/host.h"
 
+#include "loadgen/measure/cgroup.h"
 #include "loadgen/measure/random.h"
 
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <link.h>
@@ -72,62 +74,69 @@ struct fact {
     bool must_match; /* part of the comparability key */
 };
 
+#define CPU "/sys/devices/system/cpu/"
+#define CORE "/proc/sys/net/core/"
+#define IPV4 "/proc/sys/net/ipv4/"
+
 static const struct fact file_facts[] = {
-    {"cpus_online", "/sys/devices/system/cpu/online", true},
-    {"smt_active", "/sys/devices/system/cpu/smt/active", true},
+    {"cpus_online", CPU "online", true},
+    {"cpus_isolated", CPU "isolated", true},
+    {"cpus_nohz_full", CPU "nohz_full", true},
+    {"smt_active", CPU "smt/active", true},
     {"numa_nodes", "/sys/devices/system/node/online", true},
-    {"cache_l2", "/sys/devices/system/cpu/cpu0/cache/index2/size", false},
-    {"cache_l3", "/sys/devices/system/cpu/cpu0/cache/index3/size", false},
-    {"governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", true},
-    {"boost", "/sys/devices/system/cpu/cpufreq/boost", false},
+    {"cache_l1d", CPU "cpu0/cache/index0/size", false},
+    {"cache_l2", CPU "cpu0/cache/index2/size", false},
+    {"cache_l3", CPU "cpu0/cache/index3/size", false},
+    {"frequency_driver", CPU "cpu0/cpufreq/scaling_driver", false},
+    {"frequency_max_khz", CPU "cpu0/cpufreq/scaling_max_freq", true},
+    {"governor", CPU "cpu0/cpufreq/scaling_governor", true},
+    {"boost", CPU "cpufreq/boost", true},
+    {"no_turbo", CPU "intel_pstate/no_turbo", true},
+    {"idle_driver", CPU "cpuidle/current_driver", false},
     {"clocksource",
      "/sys/devices/system/clocksource/clocksource0/current_clocksource", true},
-    {"product_name", "/sys/class/dmi/id/product_name", false},
+    {"huge_pages", "/sys/kernel/mm/transparent_hugepage/enabled", false},
     {"kernel_cmdline", "/proc/cmdline", false},
-    {"cgroup_cpu_max", "/sys/fs/cgroup/cpu.max", true},
-    {"cgroup_v1_cpu_quota", "/sys/fs/cgroup/cpu/cpu.cfs_quota_us", true},
-    {"cgroup_memory_max", "/sys/fs/cgroup/memory.max", false},
     {"io_uring_disabled", "/proc/sys/kernel/io_uring_disabled", false},
-    {"somaxconn", "/proc/sys/net/core/somaxconn", true},
-    {"rmem_default", "/proc/sys/net/core/rmem_default", true},
-    {"rmem_max", "/proc/sys/net/core/rmem_max", true},
-    {"wmem_default", "/proc/sys/net/core/wmem_default", true},
-    {"wmem_max", "/proc/sys/net/core/wmem_max", true},
-    {"netdev_max_backlog", "/proc/sys/net/core/netdev_max_backlog", true},
-    {"busy_poll", "/proc/sys/net/core/busy_poll", true},
-    {"default_qdisc", "/proc/sys/net/core/default_qdisc", false},
-    {"tcp_rmem", "/proc/sys/net/ipv4/tcp_rmem", true},
-    {"tcp_wmem", "/proc/sys/net/ipv4/tcp_wmem", true},
-    {"tcp_congestion_control", "/proc/sys/net/ipv4/tcp_congestion_control",
-     true},
-    {"tcp_tw_reuse", "/proc/sys/net/ipv4/tcp_tw_reuse", false},
-    {"udp_mem", "/proc/sys/net/ipv4/udp_mem", false},
-    {"ip_local_port_range", "/proc/sys/net/ipv4/ip_local_port_range", false},
+    {"lo_mtu", "/sys/class/net/lo/mtu", true},
+    {"somaxconn", CORE "somaxconn", true},
+    {"rmem_default", CORE "rmem_default", true},
+    {"rmem_max", CORE "rmem_max", true},
+    {"wmem_default", CORE "wmem_default", true},
+    {"wmem_max", CORE "wmem_max", true},
+    {"optmem_max", CORE "optmem_max", false},
+    {"netdev_max_backlog", CORE "netdev_max_backlog", true},
+    {"netdev_budget", CORE "netdev_budget", true},
+    {"rps_sock_flow_entries", CORE "rps_sock_flow_entries", true},
+    {"busy_poll", CORE "busy_poll", true},
+    {"busy_read", CORE "busy_read", true},
+    {"default_qdisc", CORE "default_qdisc", false},
+    {"tcp_rmem", IPV4 "tcp_rmem", true},
+    {"tcp_wmem", IPV4 "tcp_wmem", true},
+    {"tcp_mem", IPV4 "tcp_mem", false},
+    {"tcp_congestion_control", IPV4 "tcp_congestion_control", true},
+    {"tcp_timestamps", IPV4 "tcp_timestamps", true},
+    {"tcp_sack", IPV4 "tcp_sack", true},
+    {"tcp_autocorking", IPV4 "tcp_autocorking", true},
+    {"tcp_limit_output_bytes", IPV4 "tcp_limit_output_bytes", true},
+    {"tcp_slow_start_after_idle", IPV4 "tcp_slow_start_after_idle", true},
+    {"tcp_max_syn_backlog", IPV4 "tcp_max_syn_backlog", false},
+    {"tcp_syncookies", IPV4 "tcp_syncookies", false},
+    {"tcp_tw_reuse", IPV4 "tcp_tw_reuse", false},
+    {"udp_mem", IPV4 "udp_mem", false},
+    {"udp_rmem_min", IPV4 "udp_rmem_min", false},
+    {"ip_local_port_range", IPV4 "ip_local_port_range", false},
 };
 
-static const char *const mitigations[] = {
-    "gather_data_sampling",
-    "itlb_multihit",
-    "l1tf",
-    "mds",
-    "meltdown",
-    "mmio_stale_data",
-    "retbleed",
-    "spec_rstack_overflow",
-    "spec_store_bypass",
-    "spectre_v1",
-    "spectre_v2",
-    "srbds",
-    "tsx_async_abort",
+/* Of what no single file tells, what must match as well. */
+static const char *const other_facts[] = {
+    "kernel", "machine",     "cpu_model",      "sockets",
+    "cgroup", "mitigations", "virtualisation",
 };
 
-static uint64_t key_add(uint64_t key, const char *name, const char *value)
+static const char *reason_of(int error)
 {
-    for (const char *at = name; *at; at++)
-        key = random_mix(key ^ (unsigned char)*at);
-    for (const char *at = value ? value : "-"; *at; at++)
-        key = random_mix(key ^ (unsigned char)*at);
-    return key;
+    return error == ENOENT ? "no such file" : strerror(error);
 }
 
 static void put_or_absent(json_t *out, json_t *absent, const char *key,
@@ -136,46 +145,124 @@ static void put_or_absent(json_t *out, json_t *absent, const char *key,
     int why = errno;
     put_text(out, key, value);
     if (!value)
-        put_text(absent, key, why == ENOENT ? "no such file" : strerror(why));
+        put_text(absent, key, reason_of(why));
+    free(value);
+}
+
+/* The same for a value within an object: the reason is under "object.key". */
+static void put_part_or_absent(json_t *out, json_t *absent, const char *object,
+                               const char *key, char *value)
+{
+    int why = errno;
+    char path[96];
+    snprintf(path, sizeof path, "%s.%s", object, key);
+    put_text(out, key, value);
+    if (!value)
+        put_text(absent, path, reason_of(why));
     free(value);
 }
 
 /* Several sources, because each of them can lie. */
-static void put_virtualisation(json_t *out)
+static void put_virtualisation(json_t *out, json_t *absent)
 {
+    static const struct {
+        const char *key, *path;
+    } sources[] = {{"dmi_vendor", "/sys/class/dmi/id/sys_vendor"},
+                   {"dmi_product", "/sys/class/dmi/id/product_name"},
+                   {"sys_hypervisor", "/sys/hypervisor/type"},
+                   {"container_manager", "/run/systemd/container"}};
     json_t *virtual = put_object(out, "virtualisation");
     char *flags = field_of("/proc/cpuinfo", "flags");
     put_flag(virtual, "cpu_flag_hypervisor",
              flags && strstr(flags, " hypervisor"));
     free(flags);
-    char *vendor = first_line("/sys/class/dmi/id/sys_vendor");
-    put_text(virtual, "dmi_vendor", vendor);
-    free(vendor);
-    char *type = first_line("/sys/hypervisor/type");
-    put_text(virtual, "sys_hypervisor", type);
-    free(type);
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+        put_part_or_absent(virtual, absent, "virtualisation", sources[i].key,
+                           first_line(sources[i].path));
     put_flag(virtual, "container",
              access("/.dockerenv", F_OK) == 0 ||
-                 access("/run/.containerenv", F_OK) == 0);
+                 access("/run/.containerenv", F_OK) == 0 ||
+                 access("/run/systemd/container", F_OK) == 0);
 }
 
-static void put_limits(json_t *out)
+/* What holds for this process, from its own group up. */
+static void put_cgroup(json_t *out, json_t *absent)
+{
+    json_t *object = put_object(out, "cgroup");
+    struct cgroup cgroup;
+    double cpus;
+    uint64_t bytes;
+    int r = cgroup_find("cpu", &cgroup);
+    if (r == 0) {
+        put_count(object, "version", (uint64_t)cgroup.version);
+    } else {
+        put_null(object, "version");
+        put_text(absent, "cgroup.version", "in no control group");
+    }
+    if (r == 0)
+        r = cgroup_cpu_limit(&cgroup, &cpus);
+    put_real(object, "cpus", r == 0 ? cpus : 0.0 / 0.0);
+    if (r < 0)
+        put_text(absent, "cgroup.cpus",
+                 r == -ENODATA ? "no limit" : "in no control group");
+    r = cgroup_find("memory", &cgroup);
+    if (r == 0)
+        r = cgroup_memory_limit(&cgroup, &bytes);
+    if (r == 0) {
+        put_count(object, "memory_bytes", bytes);
+    } else {
+        put_null(object, "memory_bytes");
+        put_text(absent, "cgroup.memory_bytes",
+                 r == -ENODATA ? "no limit" : "in no control group");
+    }
+}
+
+static void put_limits(json_t *out, json_t *absent)
 {
     static const struct {
         const char *key;
         int resource;
     } kinds[] = {{"nofile", RLIMIT_NOFILE},
                  {"memlock_bytes", RLIMIT_MEMLOCK},
-                 {"nproc", RLIMIT_NPROC}};
+                 {"nproc", RLIMIT_NPROC},
+                 {"rtprio", RLIMIT_RTPRIO}};
     json_t *limits = put_object(out, "limits");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         struct rlimit limit;
-        if (getrlimit(kinds[i].resource, &limit) < 0 ||
-            limit.rlim_cur == RLIM_INFINITY)
-            put_null(limits, kinds[i].key);
-        else
+        char path[64];
+        snprintf(path, sizeof path, "limits.%s", kinds[i].key);
+        bool known =
+            getrlimit((__rlimit_resource_t)kinds[i].resource, &limit) == 0;
+        if (known && limit.rlim_cur != RLIM_INFINITY) {
             put_count(limits, kinds[i].key, limit.rlim_cur);
+            continue;
+        }
+        put_null(limits, kinds[i].key);
+        put_text(absent, path, known ? "unlimited" : strerror(errno));
     }
+}
+
+/* Sockets: how many different packages the CPUs belong to. */
+static void put_sockets(json_t *out, json_t *absent)
+{
+    uint64_t seen = 0;
+    long cpus = sysconf(_SC_NPROCESSORS_CONF);
+    for (long cpu = 0; cpu < cpus; cpu++) {
+        char path[96];
+        snprintf(path, sizeof path, CPU "cpu%ld/topology/physical_package_id",
+                 cpu);
+        char *text = first_line(path);
+        long package = text ? strtol(text, NULL, 10) : -1;
+        if (package >= 0 && package < 64)
+            seen |= 1ULL << package;
+        free(text);
+    }
+    if (seen) {
+        put_count(out, "sockets", (uint64_t)__builtin_popcountll(seen));
+        return;
+    }
+    put_null(out, "sockets");
+    put_text(absent, "sockets", "the kernel does not say");
 }
 
 static void put_affinity(json_t *out)
@@ -231,52 +318,82 @@ static void put_build_id(json_t *out)
     put_text(out, "build_id", text[0] ? text : NULL);
 }
 
-static uint64_t put_mitigations(json_t *out, uint64_t key)
+/* All that this kernel knows of, by name. */
+static void put_mitigations(json_t *out, json_t *absent)
 {
     json_t *list = put_object(out, "mitigations");
-    for (size_t i = 0; i < sizeof mitigations / sizeof *mitigations; i++) {
-        char path[128];
-        snprintf(path, sizeof path,
-                 "/sys/devices/system/cpu/vulnerabilities/%s", mitigations[i]);
-        char *value = first_line(path);
-        key = key_add(key, mitigations[i], value);
-        put_text(list, mitigations[i], value);
-        free(value);
+    DIR *folder = opendir(CPU "vulnerabilities");
+    if (!folder) {
+        put_text(absent, "mitigations", reason_of(errno));
+        return;
     }
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this function's. */
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        char path[sizeof CPU "vulnerabilities/" + sizeof entry->d_name];
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, CPU "vulnerabilities/%s", entry->d_name);
+        put_part_or_absent(list, absent, "mitigations", entry->d_name,
+                           first_line(path));
+    }
+    closedir(folder);
+}
+
+static uint64_t key_add(uint64_t key, const char *text)
+{
+    for (const char *at = text; *at; at++)
+        key = random_mix(key ^ (unsigned char)*at);
+    return random_mix(key);
+}
+
+static uint64_t key_add_fact(uint64_t key, const json_t *environment,
+                             const char *name)
+{
+    char *value = json_dumps(json_object_get(environment, name),
+                             JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    key = key_add(key_add(key, name), value ? value : "null");
+    free(value);
     return key;
+}
+
+void host_key(const json_t *environment, char text[static HOST_KEY_MAX])
+{
+    uint64_t key = 0;
+    for (size_t i = 0; i < sizeof other_facts / sizeof *other_facts; i++)
+        key = key_add_fact(key, environment, other_facts[i]);
+    for (size_t i = 0; i < sizeof file_facts / sizeof *file_facts; i++) {
+        if (file_facts[i].must_match)
+            key = key_add_fact(key, environment, file_facts[i].key);
+    }
+    snprintf(text, HOST_KEY_MAX, "%016llx", (unsigned long long)key);
 }
 
 void host_put_environment(json_t *object, const char *key_name)
 {
     json_t *out = put_object(object, key_name);
     json_t *absent = json_object();
-    uint64_t key = 0;
-
     struct utsname system;
     bool known = uname(&system) == 0;
     put_text(out, "kernel", known ? system.release : NULL);
+    put_text(out, "kernel_build", known ? system.version : NULL);
     put_text(out, "machine", known ? system.machine : NULL);
-    key = key_add(key, "kernel", known ? system.release : NULL);
-    char *model = field_of("/proc/cpuinfo", "model name");
-    key = key_add(key, "cpu_model", model);
-    put_or_absent(out, absent, "cpu_model", model);
-    char *microcode = field_of("/proc/cpuinfo", "microcode");
-    put_or_absent(out, absent, "microcode", microcode);
-    for (size_t i = 0; i < sizeof file_facts / sizeof *file_facts; i++) {
-        const struct fact *fact = &file_facts[i];
-        char *value = first_line(fact->path);
-        if (fact->must_match)
-            key = key_add(key, fact->key, value);
-        put_or_absent(out, absent, fact->key, value);
-    }
-    key = put_mitigations(out, key);
-    put_virtualisation(out);
-    put_limits(out);
+    put_or_absent(out, absent, "cpu_model",
+                  field_of("/proc/cpuinfo", "model name"));
+    put_or_absent(out, absent, "microcode",
+                  field_of("/proc/cpuinfo", "microcode"));
+    put_sockets(out, absent);
+    for (size_t i = 0; i < sizeof file_facts / sizeof *file_facts; i++)
+        put_or_absent(out, absent, file_facts[i].key,
+                      first_line(file_facts[i].path));
+    put_mitigations(out, absent);
+    put_virtualisation(out, absent);
+    put_cgroup(out, absent);
+    put_limits(out, absent);
     put_affinity(out);
     put_build_id(out);
     put_json(out, "absent", absent);
-    char text[20];
-    snprintf(text, sizeof text, "%016llx", (unsigned long long)key);
+    char text[HOST_KEY_MAX];
+    host_key(out, text);
     put_text(out, "key", text);
 }
 
@@ -329,24 +446,50 @@ static void put_ticks(json_t *out)
     free(line);
 }
 
-static void put_first_line(json_t *out, const char *key, const char *path)
+/* The current frequency of the CPUs: the first's, the least, the greatest. */
+static void put_frequencies(json_t *out, json_t *absent)
 {
-    char *line = first_line(path);
-    put_text(out, key, line);
+    static const char *const keys[] = {"cpu_mhz", "cpu_mhz_least",
+                                       "cpu_mhz_most"};
+    double mhz[3] = {0};
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    char *line = NULL;
+    size_t size = 0;
+    while (file && getline(&line, &size, file) >= 0) {
+        const char *colon = strchr(line, ':');
+        if (!colon || strncmp(line, "cpu MHz", 7) != 0)
+            continue;
+        double value = strtod(colon + 1, NULL);
+        if (mhz[0] <= 0)
+            mhz[0] = mhz[1] = mhz[2] = value;
+        mhz[1] = value < mhz[1] ? value : mhz[1];
+        mhz[2] = value > mhz[2] ? value : mhz[2];
+    }
     free(line);
+    if (file)
+        fclose(file);
+    for (int i = 0; i < 3; i++) {
+        put_real(out, keys[i], mhz[i] > 0 ? mhz[i] : 0.0 / 0.0);
+        if (mhz[i] <= 0)
+            put_text(absent, keys[i], "/proc/cpuinfo does not say");
+    }
 }
 
 json_t *host_state(void)
 {
     json_t *out = json_object();
-    put_first_line(out, "load_average", "/proc/loadavg");
-    put_first_line(out, "pressure_cpu", "/proc/pressure/cpu");
-    put_first_line(out, "pressure_memory", "/proc/pressure/memory");
-    char *frequency = field_of("/proc/cpuinfo", "cpu MHz");
-    put_real(out, "cpu_mhz", frequency ? strtod(frequency, NULL) : 0.0 / 0.0);
-    free(frequency);
+    json_t *absent = json_object();
+    put_or_absent(out, absent, "load_average", first_line("/proc/loadavg"));
+    put_or_absent(out, absent, "pressure_cpu",
+                  first_line("/proc/pressure/cpu"));
+    put_or_absent(out, absent, "pressure_memory",
+                  first_line("/proc/pressure/memory"));
+    put_or_absent(out, absent, "pressure_io", first_line("/proc/pressure/io"));
+    put_frequencies(out, absent);
     put_ticks(out);
     put_counters(out, "kernel_udp", "/proc/net/snmp", "Udp");
     put_counters(out, "kernel_tcp", "/proc/net/snmp", "Tcp");
+    put_counters(out, "kernel_tcp_ext", "/proc/net/netstat", "TcpExt");
+    put_json(out, "absent", absent);
     return out;
 }

@@ -7,8 +7,14 @@
 
 #include "loadgen/measure/report.h"
 
-/* What stays the same during a run, and "key": a hash over what must match
- * before two reports may be compared. Puts an object under key. */
+#define HOST_KEY_MAX 17
+
+/* A hash over what must be equal in two environments before their numbers
+ * compare, as hexadecimal text. */
+void host_key(const json_t *environment, char text[static HOST_KEY_MAX]);
+
+/* What stays the same during a run, and "key" as host_key gives it. Puts an
+ * object under key. */
 void host_put_environment(json_t *object, const char *key);
 
 /* What changes: load, pressure, steal, frequency, kernel counters of TCP and
