@@ -102,7 +102,7 @@ void put_directions(json_t *udp, const struct view *view, uint64_t sent,
                     uint64_t back_received)
 {
     const struct passage *passage = view->plan->passage;
-    if (view->course->one_way)
+    if (view->course->one_way && !view->total->udp.replayed)
         overwrite(udp, view, sent);
     put_text(udp, "server_note",
              passage ? NULL

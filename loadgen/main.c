@@ -4,6 +4,7 @@
 #include "loadgen/measure/host.h"
 #include "loadgen/measure/report.h"
 #include "loadgen/plan.h"
+#include "loadgen/replay.h"
 #include "loadgen/run.h"
 #include "loadgen/stream_json.h"
 #include "loadgen/summary.h"
@@ -174,15 +175,19 @@ static bool nobody_is_there(const struct plan *plan,
 }
 
 /* Where there is a trace of the server's, once nothing is on its way. */
-static int read_passage(struct plan *plan, const struct run_result *result)
+static int read_passage(struct plan *plan, struct run_result *result)
 {
     const struct course *course = &plan->course;
     const struct sequence_sums *sums = &result->total.udp.sums;
     if (!plan->passage)
         return 0;
-    return passage_read(
+    int r = passage_read(
         plan->passage, course->epoch_ns, course->one_way ? sums->sent : 0,
         sums->unique + sums->duplicate + sums->ancient, course->timeout_ns);
+    if (r == 0 && course->one_way)
+        r = replay(plan->passage, course->epoch_ns, course->timeout_ns,
+                   &result->total);
+    return r;
 }
 
 /* One JSON object a line from now on. */

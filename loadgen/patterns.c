@@ -75,9 +75,12 @@ static void put_reordering(json_t *udp, const struct sequence_sums *sums)
     put_count(out, "gaps_forgotten", sums->gaps_forgotten);
 }
 
-static void put_jitter(json_t *udp, const struct sequence_sums *sums)
+/* Of round trips, or of the one way there is. */
+static void put_jitter(json_t *udp, const struct tally *t)
 {
-    json_t *out = put_object(udp, "jitter_rtt");
+    const struct sequence_sums *sums = &t->udp.sums;
+    put_null(udp, t->udp.replayed ? "jitter_rtt" : "jitter");
+    json_t *out = put_object(udp, t->udp.replayed ? "jitter" : "jitter_rtt");
     put_count(out, "flows", sums->jitter_flows);
     put_ratio(out, "mean_ns", sums->jitter_sum_ns, (double)sums->jitter_flows);
     put_real(out, "max_ns",
@@ -94,7 +97,8 @@ static void put_signed(json_t *out, const char *key,
         put_null(out, key);
 }
 
-/* Above the least delay: of round trips that were answered in time. */
+/* Above the least delay: of round trips that were answered in time, or of all
+ * that arrived on one way. */
 static void put_above_least(json_t *out, const char *key,
                             const struct hist *delays, double q)
 {
@@ -109,8 +113,9 @@ static void put_variation(json_t *udp, const struct view *view)
 {
     const struct tally *t = view->total;
     const struct sequence_sums *sums = &t->udp.sums;
-    const struct hist *delays =
-        view->course->rate_per_s > 0 ? &t->service : &t->response;
+    const struct hist *delays = t->udp.replayed ? &view->plan->passage->forward
+                                : view->course->rate_per_s > 0 ? &t->service
+                                                               : &t->response;
     json_t *out = put_object(udp, "delay_variation");
     put_count(out, "pairs", sums->rising.total + sums->falling.total);
     put_signed(out, "ipdv_p1_ns", sums, 0.01);
@@ -143,13 +148,14 @@ static json_t *row_of(const struct tally_flow *row)
     put_count(out, "discontinuities", s->discontinuities);
     put_count(out, "passed_over", s->passed_over);
     put_count(out, "held_back_max", s->held_back_max);
-    put_real(out, "jitter_rtt_ns", s->unique > 1 ? s->jitter_ns : (double)NAN);
+    put_real(out, "jitter_ns", s->unique > 1 ? s->jitter_ns : (double)NAN);
     return out;
 }
 
-static void put_per_flow(json_t *udp, const struct tally *t)
+static void put_per_flow(json_t *udp, const struct view *view)
 {
-    if (t->udp.flows_count == 0) {
+    const struct tally *t = view->total;
+    if (!view->plan->options.per_flow) {
         put_null(udp, "per_flow");
         return;
     }
@@ -161,8 +167,9 @@ static void put_per_flow(json_t *udp, const struct tally *t)
 void put_patterns(json_t *udp, const struct view *view)
 {
     static const char *const all[] = {
-        "within_ratio", "loss_patterns", "copies",          "replicated_ratio",
-        "reordering",   "jitter_rtt",    "delay_variation", "per_flow"};
+        "within_ratio",     "loss_patterns",   "copies",
+        "replicated_ratio", "reordering",      "jitter",
+        "jitter_rtt",       "delay_variation", "per_flow"};
     const struct sequence_sums *sums = &view->total->udp.sums;
     if (view->course->payload.header_bytes == 0) { /* nothing is known */
         for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -173,7 +180,7 @@ void put_patterns(json_t *udp, const struct view *view)
     put_losses(udp, sums);
     put_copies(udp, sums);
     put_reordering(udp, sums);
-    put_jitter(udp, sums);
+    put_jitter(udp, view->total);
     put_variation(udp, view);
-    put_per_flow(udp, view->total);
+    put_per_flow(udp, view);
 }

@@ -101,6 +101,12 @@ static int check_shape(const struct plan *plan, struct plan_error *error)
     if (plan->course.stream && (o->per_flow || o->max_loss_ratio < 1))
         return fail(error, EXIT_USAGE, "%s: streams lose nothing",
                     o->per_flow ? "--per-flow" : "--max-loss");
+    if (o->one_way && !o->server_trace &&
+        (o->per_flow || o->max_loss_ratio < 1))
+        return fail(error, EXIT_USAGE,
+                    "%s, --one-way: what was lost is not known without "
+                    "--server-trace",
+                    o->per_flow ? "--per-flow" : "--max-loss");
     if (o->per_flow && frame_header_bytes(plan->sizes.least_bytes) == 0)
         return fail(error, EXIT_USAGE,
                     "--per-flow, --size '%s': below %d bytes a datagram "
@@ -577,7 +583,7 @@ static void fill_course(struct plan *plan)
         fill_schedule(plan);
     course->nodelay = o->nodelay;
     course->tcp_cc = o->tcp_cc;
-    course->per_flow = o->per_flow;
+    course->per_flow = o->per_flow || (o->one_way && o->server_trace);
     course->link = is_word(o->path, "link");
     course->max_loss = o->max_loss_ratio;
     course->one_way = o->one_way;

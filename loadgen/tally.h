@@ -104,6 +104,7 @@ struct tally {
         uint64_t unique_bytes;     /* their payload */
         struct tally_flow *flows;  /* by number; NULL: not asked for */
         uint64_t flows_count;
+        bool replayed; /* from the server's log: one way, not round trips */
     } udp;
 
     struct tcp_facts tcp; /* TCP: of all connections, in any phase */

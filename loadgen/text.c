@@ -272,11 +272,14 @@ static void print_patterns(const json_t *udp, FILE *out)
             units_format_count(count_at(udp, "reordering.three_or_more"), b),
             units_format_count(count_at(udp, "reordering.held_back_max"),
                                (char[UNITS_TEXT_MAX]){0}));
-    if (json_is_number(at(udp, "jitter_rtt.mean_ns")))
-        fprintf(out, "  jitter      %s (round trip; mean over %s)\n",
+    const bool round_trip = json_is_object(at(udp, "jitter_rtt"));
+    const json_t *jitter = at(udp, round_trip ? "jitter_rtt" : "jitter");
+    if (json_is_number(at(jitter, "mean_ns")))
+        fprintf(out, "  jitter      %s (%s; mean over %s)\n",
                 units_format_duration(
-                    (uint64_t)(real_at(udp, "jitter_rtt.mean_ns") + 0.5), a),
-                count_at(udp, "jitter_rtt.flows") == 1 ? "1 flow" : "flows");
+                    (uint64_t)(real_at(jitter, "mean_ns") + 0.5), a),
+                round_trip ? "round trip" : "one way",
+                count_at(jitter, "flows") == 1 ? "1 flow" : "flows");
     if (count_at(udp, "ancient") > 0)
         fprintf(out,
                 "              %s replies were too old to be placed: lost is "
@@ -414,6 +417,8 @@ static void print_evidence(const json_t *report, FILE *out)
     print_limit(report, out);
     if (!json_is_true(at(report, "load.verified")))
         fputs("  content     not checked (--no-verify)\n", out);
+    else if (json_is_true(at(report, "load.one_way")))
+        fputs("  content     not checked (one way: nothing comes back)\n", out);
     else if (strcmp(text_at(report, "load.frame"), "none") == 0 &&
              json_is_object(at(report, "udp")))
         fputs("  content     every byte checked; below 20 bytes a request has "

@@ -66,12 +66,20 @@ static const char *const fault_words_of_connections[FAULTS] = {
     [FAULT_OTHER] = "other errors",
 };
 
+/* Datagrams that came to where they are counted. */
+static uint64_t unique_of(const struct view *view)
+{
+    const struct passage *passage = view->plan->passage;
+    return view->course->one_way && passage ? passage->counts.unique
+                                            : view->total->udp.sums.unique;
+}
+
 static void invalid_datagrams(const struct view *view, json_t *reasons)
 {
     const struct sequence_sums *sums = &view->total->udp.sums;
     double sent = (double)sums->sent;
-    double lost = sent - (double)sums->unique;
-    if (sums->duplicate > 0 && !view->course->link)
+    double lost = sent - (double)unique_of(view);
+    if (sums->duplicate > 0 && !view->course->link && !view->course->one_way)
         add_reason(reasons,
                    "%llu duplicate replies: the server answered twice (or a "
                    "link on the way duplicates: --path link)",

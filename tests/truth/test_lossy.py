@@ -286,6 +286,7 @@ class Verdicts(unittest.TestCase):
         for words, says in ((("tcp://127.0.0.1:1", "--max-loss", "0.1"), "--max-loss: streams lose nothing"),
                             (("tcp://127.0.0.1:1", "--per-flow"), "--per-flow: streams lose nothing"),
                             (("udp://127.0.0.1:1", "--per-flow", "-s", "10"), "carries no number"),
+                            (("udp://127.0.0.1:1", "--one-way", "--max-loss", "0"), "without --server-trace"),
                             (("udp://127.0.0.1:1", "--max-loss", "2"), "the most is 1"),
                             (("udp://127.0.0.1:1", "--max-loss", "few"), "a ratio such as 0.01"),
                             (("udp://127.0.0.1:1", "--path", "tunnel"), "direct|link")):
