@@ -92,6 +92,21 @@ static const char *sizes(const json_t *size, char *text, size_t room)
     return text;
 }
 
+/* "1,234 datagrams/s sent over 1.00 s, 1,200/s arrived" */
+static void print_one_way_rate(const json_t *report, FILE *out)
+{
+    char a[UNITS_TEXT_MAX];
+    char b[UNITS_TEXT_MAX];
+    const json_t *arrived = at(report, "udp.delivered_per_s");
+    fprintf(out, "%s datagrams/s sent over %s, ",
+            rounded(real_at(report, "throughput.requests_per_s"), a),
+            units_format_duration(count_at(report, "window.length_ns"), b));
+    if (json_is_number(arrived))
+        fprintf(out, "%s/s arrived", rounded(json_number_value(arrived), a));
+    else
+        fputs("unknown how many arrived", out);
+}
+
 static void print_summary(const json_t *report, FILE *out)
 {
     char size[96];
@@ -114,8 +129,10 @@ static void print_summary(const json_t *report, FILE *out)
                  rounded(real_at(load, "arrival.rate_per_s"), c),
                  text_at(load, "arrival.how"));
     else
-        snprintf(loop, sizeof loop, "%llu in flight each%s, closed loop",
-                 (unsigned long long)count_at(load, "pipeline"), reuse);
+        snprintf(loop, sizeof loop, "%llu in %s%s, closed loop",
+                 (unsigned long long)count_at(load, "pipeline"),
+                 json_is_true(at(load, "one_way")) ? "one go" : "flight each",
+                 reuse);
     fprintf(out, "%s %s: %s %s%s, %s, %s, %s\n",
             text_at(report, "target.address"),
             text_at(report, "server.service"),
@@ -126,11 +143,14 @@ static void print_summary(const json_t *report, FILE *out)
             text_at(load, "engine"));
     const json_t *response = at(report, "latency.response");
     bool open = strcmp(text_at(load, "model"), "open") == 0;
-    fprintf(out, "%s requests/s over %s, %s p50 %s, p99 %s",
-            rounded(real_at(report, "throughput.requests_per_s"), a),
-            units_format_duration(count_at(report, "window.length_ns"), b),
-            open ? "response" : "round trip", quantile(response, 0.5, c),
-            quantile(response, 0.99, d));
+    if (json_is_true(at(load, "one_way")))
+        print_one_way_rate(report, out);
+    else
+        fprintf(out, "%s requests/s over %s, %s p50 %s, p99 %s",
+                rounded(real_at(report, "throughput.requests_per_s"), a),
+                units_format_duration(count_at(report, "window.length_ns"), b),
+                open ? "response" : "round trip", quantile(response, 0.5, c),
+                quantile(response, 0.99, d));
     uint64_t served = count_at(load, "flows.served");
     uint64_t offered = count_at(load, "flows.offered");
     if (served < offered)
@@ -287,6 +307,64 @@ static void print_patterns(const json_t *udp, FILE *out)
                 units_format_count(count_at(udp, "ancient"), a));
 }
 
+/* "p50 21 us, p99 62 us" of a way. */
+static void print_way(const json_t *udp, const char *path, const char *name,
+                      FILE *out)
+{
+    char a[QUANTILE_TEXT_MAX];
+    char b[QUANTILE_TEXT_MAX];
+    const json_t *hist = at(udp, path);
+    if (json_is_object(hist))
+        fprintf(out, "%s p50 %s, p99 %s", name, quantile(hist, 0.5, a),
+                quantile(hist, 0.99, b));
+}
+
+/* What the server's own notes add. */
+static void print_directions(const json_t *udp, FILE *out)
+{
+    char a[UNITS_TEXT_MAX];
+    char b[UNITS_TEXT_MAX];
+    const json_t *ways = at(udp, "directions");
+    if (!json_is_object(ways))
+        return;
+    fprintf(out, "  on the way  there: lost %s",
+            units_format_count(count_at(ways, "forward_lost"), a));
+    print_ratio(ways, "forward_loss_ratio", out);
+    fprintf(out, ", reordered %s",
+            units_format_count(count_at(ways, "forward_reordered"), a));
+    if (json_is_integer(at(ways, "server_lost")))
+        fprintf(out, "; by the server: lost %s, reordered %s",
+                units_format_count(count_at(ways, "server_lost"), a),
+                units_format_count(count_at(ways, "server_reordered"), b));
+    if (json_is_integer(at(ways, "back_lost"))) {
+        fprintf(out, "; back: lost %s",
+                units_format_count(count_at(ways, "back_lost"), a));
+        print_ratio(ways, "back_loss_ratio", out);
+    }
+    if (json_is_object(at(udp, "one_way.forward")))
+        fputs("\n              ", out);
+    print_way(udp, "one_way.forward", "there", out);
+    print_way(udp, "one_way.back", "; back", out);
+    fputc('\n', out);
+}
+
+static void print_tcp(const json_t *report, FILE *out)
+{
+    char a[UNITS_TEXT_MAX];
+    char b[UNITS_TEXT_MAX];
+    const json_t *tcp = at(report, "tcp");
+    if (!json_is_object(tcp))
+        return;
+    fprintf(out, "  tcp         %s, retransmitted %s of %s segments",
+            text_at(tcp, "congestion_control"),
+            units_format_count(count_at(tcp, "retransmitted_segments"), a),
+            units_format_count(count_at(tcp, "segments_sent"), b));
+    if (json_is_integer(at(tcp, "out_of_order_packets")))
+        fprintf(out, ", received out of order %s",
+                units_format_count(count_at(tcp, "out_of_order_packets"), a));
+    fputc('\n', out);
+}
+
 static void print_udp(const json_t *report, FILE *out)
 {
     char a[UNITS_TEXT_MAX];
@@ -296,7 +374,9 @@ static void print_udp(const json_t *report, FILE *out)
         return;
     fprintf(out, "  datagrams   sent %s, received %s",
             units_format_count(count_at(udp, "sent"), a),
-            units_format_count(count_at(udp, "received"), b));
+            json_is_null(at(udp, "received"))
+                ? "unknown (no --server-trace)"
+                : units_format_count(count_at(udp, "received"), b));
     print_share(udp, ", ", "lost", "loss_ratio", out);
     print_share(udp, ", ", "late", "late_ratio", out);
     print_share(udp, "\n              ", "duplicate", "duplicate_ratio", out);
@@ -304,6 +384,7 @@ static void print_udp(const json_t *report, FILE *out)
     print_share(udp, ", ", "foreign", "", out);
     print_share(udp, ", ", "corrupt", "", out);
     fputc('\n', out);
+    print_directions(udp, out);
     print_patterns(udp, out);
     if (strcmp(text_at(udp, "loss_known_by"), "count") == 0)
         fputs("              below 20 bytes a datagram carries no number: loss "
@@ -415,7 +496,9 @@ static void print_evidence(const json_t *report, FILE *out)
     print_steadiness(report, out);
     print_disturbance(report, out);
     print_limit(report, out);
-    if (!json_is_true(at(report, "load.verified")))
+    if (json_is_true(at(report, "load.one_way")))
+        fputs("  content     nothing comes back to be checked\n", out);
+    else if (!json_is_true(at(report, "load.verified")))
         fputs("  content     not checked (--no-verify)\n", out);
     else if (json_is_true(at(report, "load.one_way")))
         fputs("  content     not checked (one way: nothing comes back)\n", out);
@@ -476,6 +559,7 @@ void summary_print(const json_t *report, bool brief, FILE *out)
     print_marks(report, out);
     print_accounting(report, out);
     print_udp(report, out);
+    print_tcp(report, out);
     print_layout(report, out);
     print_evidence(report, out);
     print_verdict(report, out);
