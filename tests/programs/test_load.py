@@ -122,6 +122,16 @@ class Runs(unittest.TestCase):
             self.assertEqual(report["udp"]["loss_known_by"], "count")
             self.assertIn("empty datagram", report["load"]["engine_note"])
 
+    def test_a_lone_connection_waits_in_recv_and_still_ends_on_time(self):
+        for address in ("tcp://127.0.0.1:0", "udp://127.0.0.1:0", "unix:@lone-%d" % os.getpid()):
+            with self.subTest(address=address), serving("iterative", address, "--service", "upper") as server:
+                lone = [server.address, "--engine", "epoll", "--service", "upper", "-c", "1", "-w", "50ms",
+                        "--timeout", "200ms"]
+                self.assertEqual(load_json(*lone, "-n", "2000")["accounting"]["ok"], 2000)
+                report = load_json(*lone, "-d", "300ms")
+                self.assertGreater(report["accounting"]["ok"], 0)
+                self.assertEqual(report["window"]["length_ns"], 300000000)
+
     def test_requests_larger_than_the_socket_takes_arrive_whole_and_in_order(self):
         with serving("epoll", "tcp://127.0.0.1:0", "--service", "upper") as server:
             for engine in ("epoll", "uring"):
