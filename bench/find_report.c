@@ -322,6 +322,7 @@ static json_t *row_json(const struct find *find, const struct point *point)
     put_text(row, "status", last->report ? "ok" : "failed");
     put_text(row, "verdict", verdict);
     put_text(row, "outcome", step_outcome_name(last->outcome));
+    put_ns(row, "slo_p99_ns", slo_limit_ns(find->slo, 0.99));
     return row;
 }
 

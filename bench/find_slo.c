@@ -211,6 +211,16 @@ double slo_requests_needed(const struct slo *slo)
     return most;
 }
 
+double slo_limit_ns(const struct slo *slo, double q)
+{
+    for (size_t i = 0; i < slo->count; i++) {
+        const struct slo_quantity *quantity = slo->clauses[i].quantity;
+        if (quantity->kind == KIND_QUANTILE && fabs(quantity->q - q) < 1e-9)
+            return slo->clauses[i].limit;
+    }
+    return (double)NAN;
+}
+
 char *slo_format(const struct slo *slo, char *text, size_t size)
 {
     size_t used = 0;

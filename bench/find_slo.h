@@ -60,6 +60,9 @@ bool slo_asks_for_loss(const struct slo *slo);
  * known. */
 double slo_requests_needed(const struct slo *slo);
 
+/* The limit of the quantile q in ns, or NAN. */
+double slo_limit_ns(const struct slo *slo, double q);
+
 /* "p99 < 1 ms and loss < 0.001". Returns text. */
 char *slo_format(const struct slo *slo, char *text, size_t size);
 

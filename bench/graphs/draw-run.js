@@ -48,6 +48,10 @@ function caption(rows, report, { needs, against, note }) {
         notes.push("diamonds: the load generator was the limit");
     if (drawn.some((row) => row.verdict === "unstable"))
         notes.push("triangles: the rate was not steady");
+    if (drawn.some((row) => row.outcome === "broke"))
+        notes.push("crosses: it did not hold");
+    if (drawn.some((row) => row.slo_p99_ns))
+        notes.push("dotted: what was asked of p99");
     const without = rows.filter((row) => row.status === "ok" &&
         needs.some((field) => row[field] === null || row[field] === undefined)).length;
     if (without > 0)

@@ -240,10 +240,12 @@ function mostClients(rows) {
     return `${count} ${count === 1 ? "client" : "clients"}`;
 }
 
-// Rows that have what the spec needs; none when its sweep has a single value.
+// Rows that have what the spec needs, and nothing that it cannot show (lacks);
+// none when its sweep has a single value.
 function applicable(spec, rows) {
-    const { needs = [], against, swept = against } = spec.usermeta || {};
+    const { needs = [], lacks = [], against, swept = against } = spec.usermeta || {};
     const has = rows.filter((row) => row.status === "ok" &&
+        lacks.every((field) => row[field] === undefined) &&
         needs.every((field) => row[field] !== null && row[field] !== undefined) &&
         !(needs.includes("loss_where") && row.loss_where.difference));
     if (swept && new Set(has.map((row) => row[swept])).size < 2)

@@ -136,6 +136,7 @@ class Answers(Case):
             rows = json.load(file)
         self.assertEqual([r["offered_per_s"] for r in rows], sorted({s["rate_per_s"] for s in report["curve"]}))
         for row in rows:
+            self.assertEqual(row["slo_p99_ns"], 1e6)
             self.assertEqual(row["outcome"], "held" if row["offered_per_s"] <= 3000 else "broke")
 
     def test_where_the_generator_is_the_limit_it_is_a_lower_bound(self):

@@ -136,6 +136,18 @@ class Drawn(unittest.TestCase):
                         self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
         return graphs, done.stdout
 
+    def test_a_search_is_a_curve_with_its_limit(self):
+        row = dict(sample()[0], load="p99 < 1 ms", verdict="ok", slo_p99_ns=1000000)
+        rows = [dict(row, cell="find", offered_per_s=rate, response_p99_ns=p99, outcome=outcome)
+                for rate, p99, outcome in ((1000, 300000, "held"), (2000, 800000, "held"), (4000, 3000000, "broke"))]
+        graphs, _ = self.draw(rows)
+        self.assertEqual(list(graphs), ["offered"])
+        text = " ".join(graphs["offered"])
+        self.assertIn("crosses: it did not hold; dotted: what was asked of p99", text)
+        self.assertIn("p99 < 1 ms", text)
+        dotted = [e for e in self.roots["offered"].iter() if e.get("stroke-dasharray") == "2,4"]
+        self.assertEqual(len(dotted), 1)
+
     def test_sample_has_the_fields_of_a_run(self):
         for row in sample():
             self.assertEqual(set(row), FIELDS)
