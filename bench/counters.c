@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +130,36 @@ bool counters_add_dev(const char *text, struct counters *counters)
     return true;
 }
 
+/* The hexadecimal number behind the colon of a word such as ADDRESS:PORT. */
+static uint64_t behind_colon(const char *word)
+{
+    const char *colon = word ? strchr(word, ':') : NULL;
+    return colon ? strtoull(colon + 1, NULL, 16) : 0;
+}
+
+/* One row: SLOT: ADDRESS:PORT PEER:PORT STATE SENDING:QUEUED TIMER:WHEN
+ * RETRANSMITS UID TIMEOUT INODE REFERENCES POINTER DROPS. Cuts it up. */
+static void add_socket(char *row, uint16_t port, struct counters_port *found)
+{
+    enum {
+        LOCAL = 1,
+        QUEUED = 4,
+        DROPS = 12
+    };
+    const char *words[DROPS + 1] = {NULL};
+    char *rest = NULL;
+    char *word = strtok_r(row, " ", &rest);
+    for (int i = 0; i <= DROPS && word; i++) {
+        words[i] = word;
+        word = strtok_r(NULL, " ", &rest);
+    }
+    if (!words[DROPS] || behind_colon(words[LOCAL]) != port)
+        return;
+    found->sockets++;
+    found->drops += strtoull(words[DROPS], NULL, 10);
+    found->queued_bytes += behind_colon(words[QUEUED]);
+}
+
 bool counters_add_udp(const char *text, uint16_t port,
                       struct counters_port *found)
 {
@@ -139,22 +168,9 @@ bool counters_add_udp(const char *text, uint16_t port,
     for (const char *line = strchr(text, '\n'); line && line[1];
          line = strchr(line + 1, '\n')) {
         char row[256];
-        unsigned local;
-        uint64_t queued;
-        uint64_t drops;
         snprintf(row, sizeof row, "%.*s", (int)strcspn(line + 1, "\n"),
                  line + 1);
-        /* sl: ADDRESS:PORT ADDRESS:PORT STATE TX:RX TR:WHEN RETRANSMITS UID
-         * TIMEOUT INODE REFERENCES POINTER DROPS */
-        if (sscanf(row,
-                   " %*u: %*[0-9A-F]:%x %*s %*s %*[0-9A-F]:%" SCNx64
-                   " %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
-                   &local, &queued, &drops) != 3 ||
-            local != port)
-            continue;
-        found->sockets++;
-        found->drops += drops;
-        found->queued_bytes += queued;
+        add_socket(row, port, found);
     }
     return true;
 }

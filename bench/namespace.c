@@ -102,9 +102,9 @@ static void keep(pid_t parent, int result_fd, int held_fd)
         _exit(1);
     int result = make();
     ssize_t n = write(result_fd, &result, sizeof result);
-    while (n == (ssize_t)sizeof result && (n = read(held_fd, &byte, 1)) < 0 &&
-           errno == EINTR)
-        n = (ssize_t)sizeof result;
+    bool told = n == (ssize_t)sizeof result;
+    while (told && read(held_fd, &byte, 1) < 0 && errno == EINTR)
+        continue;
     _exit(0);
 }
 

@@ -124,6 +124,23 @@ class Private(Case):
         self.assertIn("Datagrams, in a network namespace to themselves: ", done.stdout)
         self.assertIn(" at the server's sockets", done.stdout)
 
+    def test_what_the_device_drops_after_a_good_send_is_found(self):
+        """A queue of the loopback that is too slow: send(2) succeeds, and the
+        datagram is gone."""
+        if not shutil.which("tc"):
+            self.skipTest("tc is absent")
+        slow = "tc qdisc add dev lo root tbf rate 4mbit burst 4k limit 8k || exit 9; exec /usr/bin/python3 -c '%s' $0" % FOREIGN
+        server = {"name": "foreign", "transport": "udp", "command": ["/bin/sh", "-c", slow, "{port}"]}
+        path = self.scenario([server], [FLOOD])
+        done = programs.run(programs.BENCH, "run", path, "-o", self.out, timeout=120)
+        if "exit code 9" in done.stderr:
+            self.skipTest("this kernel has no token bucket: " + done.stderr.strip())
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        with open(os.path.join(self.out, "report.json"), encoding="utf-8") as file:
+            where = self.assert_closed(json.load(file)["cells"][0]["repetitions"][0])
+        self.assertEqual((where["by"], where["difference"], where["unknown"]), ("counters", 0, 0))
+        self.assertGreater(where["local_qdisc"], 0)
+
     def test_blocks_are_known_by_their_numbers(self):
         reports, _ = self.measure([small("gso"), small("batch")], [BLOCKS])
         for key, report in reports:
