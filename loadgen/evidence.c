@@ -14,7 +14,7 @@ double evidence_littles_law(const struct view *view)
     const struct tally *t = view->total;
     if (course->rate_per_s > 0 || course->reconnect_every > 0 ||
         t->accounting.timeout > 0 || t->response.total == 0 ||
-        view->window_s <= 0)
+        t->held_back > 0 || view->window_s <= 0)
         return (double)NAN;
     double waiting = (double)t->window_completed / view->window_s *
                      hist_mean(&t->response) / 1e9;

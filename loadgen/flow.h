@@ -50,6 +50,7 @@ struct flow {
     bool sending; /* streams: a send is in flight */
     bool served;  /* answered at least once before the window's end */
     bool connected_once;
+    bool held;        /* back, by the caps of a remote target */
     bool done;        /* datagrams: has nothing more to send, listens on */
     uint8_t failures; /* in a row, without an answer in between */
 

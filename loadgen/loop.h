@@ -12,6 +12,7 @@
 #include "loadgen/agenda.h"
 #include "loadgen/flow.h"
 #include "loadgen/measure/clock.h"
+#include "loadgen/throttle.h"
 #include "loadgen/worker.h"
 
 enum phase {
@@ -44,10 +45,11 @@ struct loop {
     uint32_t flows_alive;   /* not FLOW_FINISHED */
     uint32_t flows_started; /* asked to connect, in order */
     uint32_t connecting;
-    bool pouring;         /* one way: there is more to be sent at once */
-    uint32_t inflight;    /* requests waiting, over all flows */
-    struct agenda agenda; /* open loop: which flow is due next */
-    uint32_t most_queued; /* requests of a flow: a power of two */
+    bool pouring;             /* one way: there is more to be sent at once */
+    uint32_t inflight;        /* requests waiting, over all flows */
+    struct agenda agenda;     /* open loop: which flow is due next */
+    uint32_t most_queued;     /* requests of a flow: a power of two */
+    struct throttle throttle; /* closed loop, remote target */
     struct flow *flows;
     struct request *requests;   /* the rings that flows begin with */
     uint8_t *bytes;             /* likewise */
@@ -119,6 +121,9 @@ void connection_rest(struct loop *loop, struct flow *flow);
 
 /* Closed loop: makes and sends what the flow may have in flight. */
 void requests_fill(struct loop *loop, struct flow *flow);
+
+/* Flows that the caps of a remote target held back, as far as they allow. */
+void requests_release_held(struct loop *loop);
 
 /* Streams: sends all that is queued, as far as it stands in one piece. */
 void requests_flush(struct loop *loop, struct flow *flow);

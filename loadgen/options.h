@@ -22,14 +22,17 @@ struct load_options {
     bool one_way;
     double rate_per_s;          /* 0: closed loop */
     double rate_per_conn_per_s; /* 0: not asked for */
-    double connect_rate_per_s;  /* 0: as fast as can be */
-    const char *idle_clients;   /* NULL: none */
-    const char *source;         /* NULL: the kernel chooses */
-    const char *size;           /* as sizes_parse reads it */
-    const char *service;        /* NULL: the transport's default */
-    const char *engine;         /* NULL: uring where granted, else epoll */
-    const char *cpus;           /* NULL: the caller's affinity */
-    const char *server_cpus;    /* NULL: not known */
+    uint64_t remote_max_connections;
+    double remote_max_rate_per_s;
+    double remote_max_bits_per_s;
+    double connect_rate_per_s; /* 0: as fast as can be */
+    const char *idle_clients;  /* NULL: none */
+    const char *source;        /* NULL: the kernel chooses */
+    const char *size;          /* as sizes_parse reads it */
+    const char *service;       /* NULL: the transport's default */
+    const char *engine;        /* NULL: uring where granted, else epoll */
+    const char *cpus;          /* NULL: the caller's affinity */
+    const char *server_cpus;   /* NULL: not known */
     const char *output;
     const char *hlog;
     const char *hgrm;
@@ -47,6 +50,7 @@ struct load_options {
     bool no_verify;
     bool json;
     bool json_stream;
+    bool allow_remote;
     bool quiet;
     bool help;
     bool version;

@@ -206,6 +206,9 @@ static uint64_t patience_of(const struct loop *loop)
     uint64_t due_ns = requests_next_due_ns(loop);
     if (due_ns < until_ns)
         until_ns = due_ns;
+    if (loop->throttle.waiting > 0 &&
+        throttle_next_ns(&loop->throttle) < until_ns)
+        until_ns = throttle_next_ns(&loop->throttle);
     if (until_ns <= loop->now_ns || loop->pouring ||
         (due_ns != UINT64_MAX && loop->course->spin))
         return 0;
@@ -256,6 +259,8 @@ static int turn(struct loop *loop)
     }
     if (loop->course->one_way && !is_open_loop(loop))
         pour(loop);
+    if (loop->throttle.waiting > 0)
+        requests_release_held(loop);
     publish(loop);
     return n < 0 ? n : 0;
 }

@@ -56,10 +56,11 @@ static int check_target(struct plan *plan, struct plan_error *error)
         return fail(error, EXIT_USAGE,
                     "cannot load '%s': multicast and broadcast are refused",
                     plan->target_text);
-    if (!address_is_loopback(target))
+    plan->course.remote = !address_is_loopback(target);
+    if (plan->course.remote && !plan->options.allow_remote)
         return fail(error, EXIT_USAGE,
                     "cannot load '%s': only loopback addresses and Unix "
-                    "sockets are loaded",
+                    "sockets are loaded without --allow-remote",
                     plan->target_text);
     return 0;
 }
@@ -590,6 +591,39 @@ static void fill_course(struct plan *plan)
     course->unconnected = o->unconnected;
 }
 
+/* The last check: here the first packets leave. */
+static int check_remote(struct plan *plan, const struct service *service,
+                        struct plan_error *error)
+{
+    const struct load_options *o = &plan->options;
+    struct course *course = &plan->course;
+    char text[REMOTE_TEXT_MAX];
+    if (!course->remote)
+        return 0;
+    if (!remote_is_within_caps(o, &course->idlers, sizes_mean(&plan->sizes),
+                               &course->caps, text))
+        return fail(error, EXIT_USAGE, "%s", text);
+    int r = remote_ask(&course->target, &course->sources, service);
+    if (r == -EINVAL)
+        return fail(error, EXIT_USAGE,
+                    "--service %s: it cannot repeat a nonce, as a remote "
+                    "target must",
+                    service->name);
+    if (r == -EACCES)
+        return fail(error, EXIT_USAGE,
+                    "cannot load '%s': multicast and broadcast are refused",
+                    plan->target_text);
+    if (r < 0)
+        return fail(error, EXIT_FAILED,
+                    "cannot load '%s': a remote target must echo a random "
+                    "nonce first, and %s",
+                    plan->target_text,
+                    r == -EPROTO      ? "the answer was another one"
+                    : r == -ETIMEDOUT ? "nothing came back in 2 s"
+                                      : strerror(-r));
+    return 0;
+}
+
 int plan_make(struct plan *plan, const struct load_options *options,
               const char *target, struct plan_error *error)
 {
@@ -611,7 +645,8 @@ int plan_make(struct plan *plan, const struct load_options *options,
         options->service   ? service_find(options->service)
         : options->one_way ? service_find("discard")
                            : service_default(plan->course.target.socket_type);
-    if (check_service(plan, service, error) < 0)
+    if (check_service(plan, service, error) < 0 ||
+        check_remote(plan, service, error) < 0)
         return -1;
     uint32_t nonce = 0;
     if (getrandom(&nonce, sizeof nonce, 0) != (ssize_t)sizeof nonce)

@@ -42,6 +42,29 @@ static bool may_make(const struct loop *loop, const struct flow *flow)
     return loop->phase == PHASE_WARMUP;
 }
 
+/* A remote target's caps: the flow waits in line for its turn. */
+static bool is_held_back(struct loop *loop, struct flow *flow)
+{
+    struct throttle *throttle = &loop->throttle;
+    if (!throttle_is_on(throttle) || throttle_allows(throttle, loop->now_ns))
+        return false;
+    if (!flow->held)
+        throttle_hold(throttle, channel_of(loop, flow));
+    flow->held = true;
+    return true;
+}
+
+void requests_release_held(struct loop *loop)
+{
+    struct throttle *throttle = &loop->throttle;
+    while (throttle->waiting > 0 && throttle_allows(throttle, loop->now_ns)) {
+        struct flow *flow = &loop->flows[throttle_take(throttle)];
+        flow->held = false;
+        if (flow->state == FLOW_OPEN)
+            requests_fill(loop, flow);
+    }
+}
+
 /* NULL: there is no place for it. */
 static struct request *make_request(struct loop *loop, struct flow *flow,
                                     uint64_t due_ns)
@@ -82,6 +105,8 @@ static struct request *make_request(struct loop *loop, struct flow *flow,
         loop->tally->accounting.sent++;
         loop->tally->sent_bytes += size_bytes;
     }
+    if (throttle_is_on(&loop->throttle))
+        throttle_charge(&loop->throttle, loop->now_ns, size_bytes);
     return request;
 }
 
@@ -187,11 +212,12 @@ static bool send_datagram(struct loop *loop, struct flow *flow, uint64_t due_ns)
 void requests_fill(struct loop *loop, struct flow *flow)
 {
     if (loop->course->stream) {
-        while (may_make(loop, flow) && make_request(loop, flow, loop->now_ns)) {
+        while (may_make(loop, flow) && !is_held_back(loop, flow) &&
+               make_request(loop, flow, loop->now_ns)) {
         }
         requests_flush(loop, flow);
     } else {
-        while (may_make(loop, flow) &&
+        while (may_make(loop, flow) && !is_held_back(loop, flow) &&
                send_datagram(loop, flow, loop->now_ns)) {
         }
     }

@@ -116,6 +116,9 @@ static void watch(struct crew *crew, FILE *live, struct run_result *result,
     /* A server that takes one after the other waits for a silent one first. */
     uint64_t patience_ns =
         course->timeout_ns + NS_PER_S + course->idlers.idle_ns;
+    const bool careful = course->remote && !course->stream;
+    if (careful) /* nobody can ask for an end there */
+        patience_ns = REMOTE_SILENCE_NS;
     bool stopping = false;
     for (;;) {
         struct timespec tick = {.tv_nsec = (long)TICK_NS};
@@ -137,7 +140,8 @@ static void watch(struct crew *crew, FILE *live, struct run_result *result,
             stopping = true;
         } else if (!stopping && now > last && now - last > patience_ns) {
             result->reason =
-                "no reply for longer than the timeout and a second";
+                careful ? "no reply from a remote target for 2 s"
+                        : "no reply for longer than the timeout and a second";
             stopping = true;
         }
         if (stopping)

@@ -160,6 +160,20 @@ static void put_idle_clients(json_t *load, const struct view *view)
     put_count(out, "failed", counts->failed);
 }
 
+static void put_remote(json_t *load, const struct view *view)
+{
+    const struct load_options *options = &view->plan->options;
+    if (!view->course->remote) {
+        put_null(load, "remote");
+        return;
+    }
+    json_t *out = put_object(load, "remote");
+    put_count(out, "max_connections", options->remote_max_connections);
+    put_real(out, "max_requests_per_s", options->remote_max_rate_per_s);
+    put_real(out, "max_bits_per_s", options->remote_max_bits_per_s);
+    put_count(out, "held_back", view->total->held_back);
+}
+
 static void put_load(json_t *report, const struct view *view)
 {
     const struct course *course = view->course;
@@ -178,6 +192,7 @@ static void put_load(json_t *report, const struct view *view)
     put_count(load, "pipeline", course->depth);
     put_size(load, view);
     put_idle_clients(load, view);
+    put_remote(load, view);
     put_count(load, "reconnect_every", course->reconnect_every);
     put_text(load, "frame",
              course->payload.header_bytes == FRAME_HEADER_BYTES ? "full"

@@ -152,6 +152,7 @@ int tally_add(struct tally *into, const struct tally *from)
     into->idle_window_ns += from->idle_window_ns;
     if (from->longest_queue > into->longest_queue)
         into->longest_queue = from->longest_queue;
+    into->held_back += from->held_back;
     into->sent_bytes += from->sent_bytes;
     into->answered_total += from->answered_total;
     into->flows_offered += from->flows_offered;

@@ -81,6 +81,7 @@ struct tally {
     uint64_t longest_queue;    /* of one flow's unanswered requests */
     int cpu;                   /* the one it was pinned to, or -1 */
 
+    uint64_t held_back;  /* times that caps made a flow wait */
     uint64_t sent_bytes; /* of the window's requests, wherever they ended */
 
     uint64_t answered_total; /* warm-up and drain included */

@@ -273,6 +273,12 @@ static void judge_generator(struct judgement *judgement)
         judge_lateness(judgement);
         judge_answers(judgement);
         return;
+    } else if (view->total->held_back > 0) {
+        add_reason(judgement->reasons,
+                   "the caps of a remote target held requests back: the rate "
+                   "is theirs (--remote-max-rate, --remote-max-bits)");
+        condemn(judgement, STATUS_GENERATOR_BOUND, CLAIM_THROUGHPUT);
+        return;
     } else if (busiest > BUSY_LIMIT) {
         add_reason(judgement->reasons,
                    "a thread of the generator was busy for %.2f of the "

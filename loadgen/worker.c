@@ -55,6 +55,7 @@ static void take_back_refused(struct loop *loop)
 static void settle(struct loop *loop)
 {
     struct tally *tally = loop->tally;
+    tally->held_back = loop->throttle.held_back;
     uint64_t now = clock_of(loop);
     for (uint32_t i = 0; i < loop->flows_count; i++) {
         struct flow *flow = &loop->flows[i];
@@ -186,6 +187,10 @@ static int loop_init(struct loop *loop, struct worker *worker)
     worker->tally->flows_offered = count;
     loop->earlier = calloc(1, sizeof *loop->earlier);
     int r = loop->earlier ? make_flows(loop) : -ENOMEM;
+    if (r == 0 && course->remote && !is_open_loop(loop))
+        r = throttle_init(&loop->throttle,
+                          course->caps.requests_per_s / course->threads,
+                          course->caps.bits_per_s / course->threads, count);
     return r < 0 ? r : open_engine(loop);
 }
 
@@ -199,6 +204,7 @@ static void loop_done(struct loop *loop)
     flow_memory_done(&loop->memory);
     sequences_done(&loop->sequences);
     free(loop->earlier);
+    throttle_done(&loop->throttle);
     agenda_done(&loop->agenda);
     if (loop->usage_fd >= 0)
         close(loop->usage_fd);

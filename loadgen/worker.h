@@ -10,6 +10,7 @@
 #include "loadgen/idlers.h"
 #include "loadgen/payload.h"
 #include "loadgen/receipts.h"
+#include "loadgen/remote.h"
 #include "loadgen/tally.h"
 
 #include <pthread.h>
@@ -59,6 +60,8 @@ struct course {
     bool unconnected; /* datagrams: sockets that name the server every time */
     struct sources sources;
     struct idlers_words idlers;
+    bool remote; /* the caps of a remote target, for a closed loop */
+    struct remote_caps caps;
     struct stream_json *stream_json; /* NULL: nobody watches */
 
     uint64_t epoch_ns; /* when the run's clock began: the zero of frames */
