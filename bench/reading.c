@@ -129,6 +129,18 @@ enum measure {
     MEASURE_CPU,
 };
 
+/* Whether a verdict lets this number stand beside others. */
+static bool may_be_compared(const struct point *point, size_t i,
+                            enum measure measure)
+{
+    static const char *const claims[] = {[MEASURE_RATE] = "throughput",
+                                         [MEASURE_P99] = "latency",
+                                         [MEASURE_CPU] = "server_cpu"};
+    const struct cell_result *result = &point->run->results[point->cells[i]];
+    return (measure == MEASURE_CPU || rate_counts(point, i)) &&
+           !cell_withdraws(result, claims[measure]);
+}
+
 /* Those servers of a point that served all, by one measure. */
 struct ranking {
     size_t count;
@@ -175,8 +187,7 @@ static bool rank(const struct point *point, enum measure measure,
         double value = value_of(point, i, measure);
         if (!served_all(&point->summaries[i]))
             continue;
-        if (isnan(value) || value <= 0 ||
-            (measure != MEASURE_CPU && !rate_counts(point, i)))
+        if (isnan(value) || value <= 0 || !may_be_compared(point, i, measure))
             return false;
         bool more = measure == MEASURE_RATE ? value > r.best_value
                                             : value < r.best_value;

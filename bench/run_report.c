@@ -91,6 +91,25 @@ void run_add(struct run *run, const struct slot *slot,
     result->report = NULL;
 }
 
+bool cell_withdraws(const struct cell_result *result, const char *claim)
+{
+    size_t i;
+    const json_t *report;
+    json_array_foreach(result->measured, i, report)
+    {
+        const json_t *verdict = json_object_get(report, "verdict");
+        size_t k;
+        const json_t *item;
+        json_array_foreach(json_object_get(verdict, "withdrawn"), k, item)
+        {
+            if (json_is_string(item) &&
+                strcmp(json_string_value(item), claim) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 const char *cell_verdict(const struct cell_result *result)
 {
     const char *worst = NULL;

@@ -50,6 +50,10 @@ const char *cell_status_name(enum cell_status status);
  * "generator_bound"; NULL without any. */
 const char *cell_verdict(const struct cell_result *result);
 
+/* Whether any measured repetition withdraws what it says of "throughput",
+ * "latency" or "server_cpu". */
+bool cell_withdraws(const struct cell_result *result, const char *claim);
+
 /* The server's worker budget as it was told in the report; 0: not said. */
 uint64_t cell_workers(const struct cell_result *result);
 

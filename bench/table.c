@@ -255,8 +255,9 @@ static void print_legend(const struct run *run, FILE *out)
                      "loop's schedule:\n  the server may be better than this; "
                      "its CPU per request holds\n");
     if (unstable)
-        fprintf(out, "~ after a rate: it was not steady during the "
-                     "measurement\n");
+        fprintf(out,
+                "~ after a rate: it was not steady, or others used the CPUs: "
+                "the report says which\n");
     if (marks.below)
         fprintf(out, "~ before a percentile: it is below what the generator "
                      "was late by (p99)\n");

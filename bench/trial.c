@@ -3,6 +3,7 @@
 #include "bench/aggregate.h"
 #include "bench/argv.h"
 #include "bench/attribution.h"
+#include "bench/foreign.h"
 #include "bench/keeper.h"
 #include "bench/listening.h"
 #include "bench/namespace.h"
@@ -44,6 +45,7 @@ struct trial {
     bool is_private;        /* space is one */
     char space_reason[120]; /* why it is not */
     struct attribution attribution;
+    struct foreign foreign;
 };
 
 const char *trial_status_name(enum trial_status status)
@@ -555,6 +557,24 @@ static void put_per_worker(const struct trial *trial, json_t *server)
 }
 
 /* What the generator could not know of the server. */
+/* What the server used, and on CPUs that both may use the load as well. */
+static void describe_others(struct trial *trial)
+{
+    const struct layout *layout = trial->plan->layout;
+    const struct usage *before = &trial->before;
+    const struct usage *after = &trial->after;
+    const struct rusage *load = &trial->generator.usage;
+    uint64_t used_ns = beyond(after->cpu_ns + after->gone_ns,
+                              before->cpu_ns + before->gone_ns);
+    if (!layout_is_apart(layout))
+        used_ns +=
+            (uint64_t)(load->ru_utime.tv_sec + load->ru_stime.tv_sec) *
+                NS_PER_S +
+            (uint64_t)(load->ru_utime.tv_usec + load->ru_stime.tv_usec) * 1000;
+    foreign_put(&trial->foreign, layout->server_cpus, used_ns,
+                trial->result->report);
+}
+
 static void describe_server(struct trial *trial)
 {
     const struct scenario_server *row = trial->plan->cell->server;
@@ -625,6 +645,7 @@ void trial_run(const struct trial_plan *plan, struct trial_result *ret_result)
         goto out;
     if (is_ours(&trial))
         read_usage(&trial, &trial.before);
+    foreign_begin(&trial.foreign);
     if (is_ours(&trial) && plan->cell->server->transport == TRANSPORT_UDP)
         (void)attribution_begin(&trial.attribution, trial.server.pid,
                                 trial.address, trial.is_private);
@@ -633,6 +654,8 @@ void trial_run(const struct trial_plan *plan, struct trial_result *ret_result)
         goto out;
     if (is_ours(&trial) && !trial.server.ended)
         read_usage(&trial, &trial.after);
+    if (is_ours(&trial) && !trial.server.ended)
+        foreign_end(&trial.foreign);
     sample_memory(&trial);
     attribution_load_ended(&trial.attribution);
     take_report(&trial);
@@ -641,6 +664,7 @@ out:
     process_stop(&trial.generator, STOP_NS, plan->interrupt_fd);
     stop_server(&trial);
     describe_server(&trial);
+    describe_others(&trial);
     describe_space(&trial);
     process_done(&trial.generator);
     process_done(&trial.server);

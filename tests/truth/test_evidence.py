@@ -12,7 +12,7 @@ import threading
 import time
 import unittest
 
-from programs import LOAD, run, serving
+from programs import BENCH, LOAD, run, serving
 from reports import check_load_report
 
 CPUS = sorted(os.sched_getaffinity(0))
@@ -153,6 +153,32 @@ class Others(unittest.TestCase):
                 marked += row["below_lateness"]
         self.assertEqual("\n  ~ " in text, marked > 0)
         self.assertGreater(report["evidence"]["lateness_ratio"], 0)
+
+
+class OthersOfTheServer(unittest.TestCase):
+    def test_the_bench_sees_who_burns_the_servers_cpu(self):
+        if len(CPUS) < 2:
+            self.skipTest("one CPU: which side is disturbed cannot be told")
+        scenario = {"title": "Others", "description": "Others.", "layout": "split", "seed": 1, "repetitions": 1,
+                    "servers": [{"model": "epoll", "transport": "tcp", "service": "echo"}],
+                    "loads": [{"name": "a", "title": "A", "connections": 4, "duration": "800ms", "warmup": "100ms"}]}
+        with tempfile.TemporaryDirectory() as folder, burning(CPUS[0]):
+            with open(os.path.join(folder, "others.json"), "w", encoding="utf-8") as file:
+                json.dump(scenario, file)
+            result = run(BENCH, "run", os.path.join(folder, "others.json"), "--output", os.path.join(folder, "out"))
+            self.assertEqual(result.returncode, 0, result.stderr)
+            with open(os.path.join(folder, "out/report.json"), encoding="utf-8") as file:
+                cell = json.load(file)["cells"][0]
+        report = check_load_report(cell["repetitions"][0])
+        foreign = report["evidence"]["server_foreign_cpu"]
+        self.assertEqual(foreign["cpus"], [CPUS[0]])
+        self.assertGreater(foreign["own_ns"], 0)
+        self.assertGreater(foreign["foreign_ratio"], 0.2)
+        self.assertTrue(any("of the server's CPUs" in reason for reason in report["verdict"]["reasons"]))
+        self.assertTrue({"throughput", "latency", "server_cpu"} <= set(report["verdict"]["withdrawn"]))
+        self.assertIn(cell["verdict"], ("unstable", "generator_bound"))
+        # No sentence compares what was withdrawn.
+        self.assertNotIn("used least CPU", result.stdout)
 
 
 def limited_group():
