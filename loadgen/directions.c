@@ -42,7 +42,10 @@ static void put_ways(json_t *udp, const struct view *view, uint64_t sent,
     json_t *out = put_object(udp, "directions");
     put_count(out, "forward_lost", forward_lost);
     put_ratio(out, "forward_loss_ratio", (double)forward_lost, (double)sent);
-    put_count(out, "forward_reordered", c->reordered);
+    if (passage->order_known)
+        put_count(out, "forward_reordered", c->reordered);
+    else
+        put_null(out, "forward_reordered");
     if (one_way) {
         put_null(out, "server_lost");
         put_null(out, "server_reordered");
@@ -51,7 +54,11 @@ static void put_ways(json_t *udp, const struct view *view, uint64_t sent,
         return;
     }
     put_count(out, "server_lost", beyond(passage_received(c), c->replied));
-    put_count(out, "server_reordered", passage->reordered_by_server);
+    /* Nothing else on a direct path could have. */
+    if (passage->order_known || !view->course->link)
+        put_count(out, "server_reordered", passage->reordered_by_server);
+    else
+        put_null(out, "server_reordered");
     put_count(out, "back_lost", back_lost);
     put_ratio(out, "back_loss_ratio", (double)back_lost, (double)c->replied);
 }

@@ -35,7 +35,7 @@ void passage_done(struct passage *passage)
 
 static void add_flow(struct passage_counts *sum, struct trace_flow *flow)
 {
-    trace_lock(flow);
+    trace_lock(&flow->lock);
     sum->unique += flow->unique;
     sum->duplicate += flow->duplicate;
     sum->ancient += flow->ancient;
@@ -51,7 +51,7 @@ static void add_flow(struct passage_counts *sum, struct trace_flow *flow)
         sum->first_ns = flow->first_ns;
     if (flow->last_ns > sum->last_ns)
         sum->last_ns = flow->last_ns;
-    trace_unlock(flow);
+    trace_unlock(&flow->lock);
 }
 
 void passage_count(const struct passage *passage, struct passage_counts *ret)
@@ -168,14 +168,16 @@ static size_t copy_records(struct passage *passage, uint64_t epoch_ns,
 }
 
 /* RFC 4737 with the order of reception for the order of sending: a reply that
- * leaves behind one to what was received after its own request. */
-static uint64_t count_overtaken(struct seen *all, size_t count)
+ * leaves behind one to what was received after its own request. Where that
+ * order is not known, after one with a greater number. */
+static uint64_t count_overtaken(struct seen *all, size_t count,
+                                bool order_known)
 {
     uint64_t overtaken = 0;
     uint64_t next_rank = 0;
     qsort(all, count, sizeof *all, by_reception);
     for (size_t i = 0; i < count; i++)
-        all[i].rank = i;
+        all[i].rank = order_known ? i : all[i].sequence;
     qsort(all, count, sizeof *all, by_sending);
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || all[i].flow != all[i - 1].flow)
@@ -223,13 +225,15 @@ int passage_read(struct passage *passage, uint64_t epoch_ns, uint64_t received,
                  uint64_t replied, uint64_t patience_ns)
 {
     await(passage, received, replied, patience_ns);
+    passage->order_known = passage->trace.header->is_shared == 0;
     hist_reset(&passage->forward);
     hist_reset(&passage->back);
     struct seen *all = calloc(passage->counts.records + 1, sizeof *all);
     if (!all)
         return -ENOMEM;
     const size_t count = copy_records(passage, epoch_ns, all);
-    passage->reordered_by_server = count_overtaken(all, count);
+    passage->reordered_by_server =
+        count_overtaken(all, count, passage->order_known);
     time_way_back(passage, all, count);
     free(all);
     passage->known = true;

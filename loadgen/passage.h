@@ -33,9 +33,10 @@ struct passage {
     uint32_t flows;
     struct receipts receipts;
     struct passage_counts counts;
-    uint64_t reordered_by_server;
-    struct hist forward; /* from the frame's time to the server */
-    struct hist back;    /* from the server's send to the client */
+    bool order_known; /* in which the server took datagrams from its socket */
+    uint64_t reordered_by_server; /* else: as much as on the way there */
+    struct hist forward;          /* from the frame's time to the server */
+    struct hist back;             /* from the server's send to the client */
 };
 
 /* Maps the trace and claims it for the run of this nonce. 0 or -errno; -EPROTO:

@@ -330,8 +330,9 @@ static void print_directions(const json_t *udp, FILE *out)
     fprintf(out, "  on the way  there: lost %s",
             units_format_count(count_at(ways, "forward_lost"), a));
     print_ratio(ways, "forward_loss_ratio", out);
-    fprintf(out, ", reordered %s",
-            units_format_count(count_at(ways, "forward_reordered"), a));
+    if (json_is_integer(at(ways, "forward_reordered")))
+        fprintf(out, ", reordered %s",
+                units_format_count(count_at(ways, "forward_reordered"), a));
     if (json_is_integer(at(ways, "server_lost")))
         fprintf(out, "; by the server: lost %s, reordered %s",
                 units_format_count(count_at(ways, "server_lost"), a),

@@ -356,8 +356,11 @@ static int open_trace(struct server *server)
     const char *path = server->options->trace;
     if (!path)
         return EXIT_PASS;
-    int r =
-        server_trace_open(&server->trace, path, server->options->trace_records);
+    const bool is_shared =
+        server->model->flags & MODEL_SHARES_SOCKET &&
+        (server->workers > 1 || !(server->model->flags & MODEL_TAKES_WORKERS));
+    int r = server_trace_open(&server->trace, path,
+                              server->options->trace_records, is_shared);
     if (r == -EEXIST || r == -EBUSY)
         log_line("--trace '%s': %s", path,
                  r == -EBUSY ? "another server writes it"

@@ -36,8 +36,8 @@ const struct server_model server_models[] = {
 
     {"iterative", "one datagram after the other", SOCK_DGRAM, 0, 1, 0,
      udp_iterative_run, NULL},
-    {"fork", "a child for every datagram", SOCK_DGRAM, 0, 1, 64, udp_fork_run,
-     NULL},
+    {"fork", "a child for every datagram", SOCK_DGRAM, MODEL_SHARES_SOCKET, 1,
+     64, udp_fork_run, NULL},
     {"threads", "threads that receive from one socket", SOCK_DGRAM,
      MODEL_TAKES_WORKERS | MODEL_SHARES_SOCKET, 0, 0, udp_threads_run, NULL},
     {"reuseport", "a socket for each thread, on one port", SOCK_DGRAM,

@@ -42,7 +42,7 @@ static uint64_t now_ns(void)
 }
 
 int server_trace_open(struct server_trace **ret, const char *path,
-                      uint64_t records_capacity)
+                      uint64_t records_capacity, bool is_shared)
 {
     struct server_trace *trace = calloc(1, sizeof *trace);
     if (!trace)
@@ -52,6 +52,7 @@ int server_trace_open(struct server_trace **ret, const char *path,
         free(trace);
         return r;
     }
+    trace->file.header->is_shared = is_shared;
     *ret = trace;
     return 0;
 }
@@ -152,7 +153,7 @@ static void note(struct server_trace *trace, struct place *place,
         return;
     }
     struct trace_flow *flow = &trace->file.flows[frame->flow];
-    trace_lock(flow);
+    trace_lock(&flow->lock);
     if (frame->type == 'D') {
         count(flow, frame->sequence);
         flow->bytes += length_bytes;
@@ -162,7 +163,7 @@ static void note(struct server_trace *trace, struct place *place,
     } else {
         flow->warmup++;
     }
-    trace_unlock(flow);
+    trace_unlock(&flow->lock);
     if (frame->type != 'D')
         return;
     place->current.flow = frame->flow;
@@ -213,9 +214,9 @@ void server_trace_decided(struct server_trace *trace, bool has_reply,
         place->under_way[place->tail++ % UNDER_WAY_MAX] = place->current;
     } else if (refused && place->current.flow != NOWHERE) {
         struct trace_flow *flow = &trace->file.flows[place->current.flow];
-        trace_lock(flow);
+        trace_lock(&flow->lock);
         flow->refused++;
-        trace_unlock(flow);
+        trace_unlock(&flow->lock);
     }
 }
 
@@ -224,6 +225,8 @@ void server_trace_sending(struct server_trace *trace, unsigned count)
     struct place *place = place_of(trace);
     if (!place || count == 0)
         return;
+    if (trace->file.header->is_shared)
+        trace_lock(&trace->file.header->send_lock);
     const uint64_t now = now_ns();
     while (count-- > 0 && place->stamped != place->tail) {
         struct mark mark = place->under_way[place->stamped++ % UNDER_WAY_MAX];
@@ -235,15 +238,17 @@ void server_trace_sending(struct server_trace *trace, unsigned count)
 void server_trace_sent(struct server_trace *trace, unsigned count, bool taken)
 {
     struct place *place = place_of(trace);
+    if (place && trace->file.header->is_shared)
+        trace_unlock(&trace->file.header->send_lock);
     while (place && count-- > 0 && place->head != place->tail) {
         struct mark mark = place->under_way[place->head++ % UNDER_WAY_MAX];
         if (mark.flow == NOWHERE)
             continue;
         struct trace_flow *flow = &trace->file.flows[mark.flow];
-        trace_lock(flow);
+        trace_lock(&flow->lock);
         flow->replied += taken;
         flow->send_errors += !taken;
-        trace_unlock(flow);
+        trace_unlock(&flow->lock);
         if (mark.record == NOWHERE)
             continue;
         struct trace_record *at = &trace->file.records[mark.record];

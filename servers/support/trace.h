@@ -17,9 +17,9 @@
 
 struct server_trace;
 
-/* As trace_create. */
+/* As trace_create; is_shared: several threads or children use one socket. */
 int server_trace_open(struct server_trace **ret, const char *path,
-                      uint64_t records_capacity);
+                      uint64_t records_capacity, bool is_shared);
 void server_trace_close(struct server_trace *trace); /* NULL is fine */
 
 /* This thread's datagrams that come next were received just now. */
@@ -34,7 +34,9 @@ void server_trace_received(struct server_trace *trace, const uint8_t *data,
 void server_trace_decided(struct server_trace *trace, bool has_reply,
                           bool refused);
 
-/* The next so many replies are about to be sent. */
+/* The next so many replies are about to be sent; where several use one socket,
+ * by nobody else until they were: else the order of sending would be a guess.
+ */
 void server_trace_sending(struct server_trace *trace, unsigned count);
 
 /* And were; the kernel took them, or not. */

@@ -16,7 +16,7 @@
 
 static const char magic[8] = {'s', 'k', 'b', 't', 'r', 'a', 'c', 'e'};
 
-static_assert(sizeof(struct trace_header) == 88, "a layout for others to read");
+static_assert(sizeof(struct trace_header) == 96, "a layout for others to read");
 static_assert(sizeof(struct trace_flow) == 256, "a layout for others to read");
 static_assert(sizeof(struct trace_record) == 40, "a layout for others to read");
 
@@ -159,9 +159,9 @@ void trace_claim(struct trace *trace, uint32_t nonce)
     for (uint32_t i = 0; i < header->flows_capacity; i++) {
         struct trace_flow *flow = &trace->flows[i];
         const size_t rest = offsetof(struct trace_flow, unique);
-        trace_lock(flow);
+        trace_lock(&flow->lock);
         memset((uint8_t *)flow + rest, 0, sizeof *flow - rest);
-        trace_unlock(flow);
+        trace_unlock(&flow->lock);
     }
     uint64_t used = atomic_load(&header->records_count);
     if (used > header->records_capacity)
@@ -175,11 +175,11 @@ void trace_claim(struct trace *trace, uint32_t nonce)
     atomic_store(&header->nonce, nonce);
 }
 
-void trace_lock(struct trace_flow *flow)
+void trace_lock(atomic_uint_least32_t *lock)
 {
     /* A child that was killed within would hold it for ever. */
     for (int spins = 0;
-         atomic_exchange_explicit(&flow->lock, 1, memory_order_acquire) != 0 &&
+         atomic_exchange_explicit(lock, 1, memory_order_acquire) != 0 &&
          spins < SPINS_MAX;
          spins++)
         sched_yield();

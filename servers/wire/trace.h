@@ -12,12 +12,14 @@
  *       24    8  offset of the flows
  *       32    8  offset of the records
  *       40    4  nonce of the run that claimed it, or TRACE_UNCLAIMED
- *       44    4  nothing
+ *       44    4  not 0: several threads or children take datagrams from one
+ *                socket, and in which order is not known
  *       48    8  records asked for: above the room, the rest was not kept
  *       56    8  foreign: whole datagrams of another run, or unclaimed
  *       64    8  damaged: ours by the look, with a wrong check
  *       72    8  unnumbered: without a frame
  *       80    8  beyond: of flows that there is no room for
+ *       88    8  a lock around each send, where several use one socket
  *
  * then a struct trace_flow for each flow by its number, then the log of
  * struct trace_record. Warm-up is counted by number only and enters no log.
@@ -43,12 +45,14 @@ struct trace_header {
     uint64_t flows_offset;
     uint64_t records_offset;
     atomic_uint_least32_t nonce;
-    uint32_t unused;
+    uint32_t is_shared;
     atomic_uint_least64_t records_count;
     atomic_uint_least64_t foreign;
     atomic_uint_least64_t damaged;
     atomic_uint_least64_t unnumbered;
     atomic_uint_least64_t beyond;
+    atomic_uint_least32_t send_lock; /* as of a flow */
+    uint32_t unused;
 };
 
 /* received = unique + duplicate + ancient; each is replied to, refused, failed
@@ -115,11 +119,11 @@ void trace_close(struct trace *trace); /* TRACE_NONE and zeroes are fine */
 void trace_claim(struct trace *trace, uint32_t nonce);
 
 /* Around a look at a flow, or a change of it. */
-void trace_lock(struct trace_flow *flow);
+void trace_lock(atomic_uint_least32_t *lock);
 
-static inline void trace_unlock(struct trace_flow *flow)
+static inline void trace_unlock(atomic_uint_least32_t *lock)
 {
-    atomic_store_explicit(&flow->lock, 0, memory_order_release);
+    atomic_store_explicit(lock, 0, memory_order_release);
 }
 
 #endif

@@ -11,9 +11,9 @@ FLOW_NAMES = ("unique", "duplicate", "ancient", "reordered", "bytes", "warmup", 
 RECORD = struct.Struct("<QQQQII")
 RECORD_NAMES = ("sequence", "time_ns", "received_ns", "sent_ns", "flow", "state")
 RECEIVED, REPLIED = 1, 2
-HEADER = struct.Struct("<8s II QQQ II QQQQQ")
+HEADER = struct.Struct("<8s II QQQ II QQQQQ II")
 HEADER_NAMES = ("magic", "version", "flows_capacity", "records_capacity", "flows_offset", "records_offset", "nonce",
-                "unused", "records_count", "foreign", "damaged", "unnumbered", "beyond")
+                "is_shared", "records_count", "foreign", "damaged", "unnumbered", "beyond", "send_lock", "unused")
 
 
 def crc32c(data):
@@ -56,7 +56,7 @@ class Trace:
             records_offset = PAGE + flows * FLOW.size
             with open(path, "wb") as file:
                 file.write(HEADER.pack(b"skbtrace", 1, flows, create_records, PAGE, records_offset, UNCLAIMED, 0,
-                                       0, 0, 0, 0, 0))
+                                       0, 0, 0, 0, 0, 0, 0))
                 file.truncate(records_offset + create_records * RECORD.size)
         with open(path, "r+b") as file:
             self.map = mmap.mmap(file.fileno(), 0)

@@ -133,9 +133,11 @@ class RoundTrips(Folder):
             with self.traced("threads", "--workers", 4, "--work", "spin:50us") as server:
                 report = self.load(server.address, "-c", 1, "-P", 32, "-n", requests, "--udp-offload", "off",
                                    "--server-trace", self.path)
-            if report["udp"]["directions"]["server_reordered"] > 0:
+            charged, seen = report["udp"]["directions"]["server_reordered"], report["udp"]["reordered"]
+            self.assertIsNone(report["udp"]["directions"]["forward_reordered"])
+            if seen > 0 and abs(charged - seen) <= 0.1 * seen:
                 return
-        self.fail("never reordered: %s" % report["udp"])
+        self.fail("%d replies came out of order, %d were charged to the server" % (seen, charged))
 
     def test_the_ways_are_shorter_than_the_servers_sleep(self):
         for _ in range(3):
