@@ -366,6 +366,21 @@ static void print_tcp(const json_t *report, FILE *out)
     fputc('\n', out);
 }
 
+/* Losses that are this program's own, which a greater buffer may mend. */
+static void print_own_losses(const json_t *udp, FILE *out)
+{
+    char a[UNITS_TEXT_MAX];
+    char b[UNITS_TEXT_MAX];
+    uint64_t dropped = count_at(udp, "loss_where.client_buffer");
+    uint64_t refused = count_at(udp, "loss_where.client_send");
+    if (dropped + refused > 0)
+        fprintf(out,
+                "  this end    with the warm-up: %s replies dropped at its "
+                "sockets (--rcvbuf),\n              %s sends refused by the "
+                "kernel (--sndbuf)\n",
+                units_format_count(dropped, a), units_format_count(refused, b));
+}
+
 static void print_udp(const json_t *report, FILE *out)
 {
     char a[UNITS_TEXT_MAX];
@@ -385,6 +400,7 @@ static void print_udp(const json_t *report, FILE *out)
     print_share(udp, ", ", "foreign", "", out);
     print_share(udp, ", ", "corrupt", "", out);
     fputc('\n', out);
+    print_own_losses(udp, out);
     print_directions(udp, out);
     print_patterns(udp, out);
     if (strcmp(text_at(udp, "loss_known_by"), "count") == 0)
