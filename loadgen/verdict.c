@@ -16,6 +16,7 @@
 #define LITTLE_LIMIT 0.05
 #define STEAL_LIMIT 0.05     /* of the CPUs */
 #define THROTTLED_LIMIT 0.01 /* of the window */
+#define OWN_LOSS_LIMIT 0.01  /* of the replies that came to this machine */
 #define LITTLE_WINDOW_S 1.0  /* shorter windows are all edge */
 
 static void add_reason(json_t *reasons, const char *format, ...)
@@ -291,6 +292,21 @@ static void judge_generator(struct judgement *judgement)
             CLAIM_THROUGHPUT | CLAIM_LATENCY);
 }
 
+/* Replies that the server gave and this program did not take in time. */
+static void judge_own_losses(struct judgement *judgement)
+{
+    const struct ledger *ledger = &judgement->view->total->ledger;
+    uint64_t came = ledger->received + ledger->drops;
+    if ((double)ledger->drops <= OWN_LOSS_LIMIT * (double)came)
+        return;
+    add_reason(judgement->reasons,
+               "%llu of %llu replies were dropped at this client's sockets: "
+               "its buffer or its pace was the limit (--rcvbuf)",
+               (unsigned long long)ledger->drops, (unsigned long long)came);
+    condemn(judgement, STATUS_GENERATOR_BOUND,
+            CLAIM_THROUGHPUT | CLAIM_LATENCY | CLAIM_LOSS);
+}
+
 /* Of datagrams lost ones are the measurement; of streams they say that
  * something stood still for longer than the patience of a client. Where more
  * was offered than could be answered, that is no wonder. */
@@ -380,8 +396,10 @@ void put_verdict(json_t *report, const struct view *view)
     struct judgement judgement = {
         .view = view, .reasons = json_array(), .withdrawn = unchecked(view)};
     judge_validity(&judgement);
-    if (judgement.status != STATUS_INVALID)
+    if (judgement.status != STATUS_INVALID) {
         judge_generator(&judgement);
+        judge_own_losses(&judgement);
+    }
     judge_timeouts(&judgement);
     judge_steadiness(&judgement);
     judge_disturbance(&judgement);

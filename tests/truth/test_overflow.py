@@ -103,7 +103,8 @@ class Ends:
             with os.fdopen(reader, encoding="ascii") as told:
                 self.server = json.load(told)
             with open(path, encoding="utf-8") as file:
-                self.udp = check_load_report(json.load(file))["udp"]
+                report = check_load_report(json.load(file))
+        self.udp, self.verdict = report["udp"], report["verdict"]
         self.client = self.udp["loss_where"]
 
     def assert_all_accounted_for(self):
@@ -175,6 +176,9 @@ class AtTheClient(unittest.TestCase):
                 ends.assert_all_accounted_for()
                 self.assertEqual(ends.server["socket_drops"], 0)
                 self.assertGreater(ends.client["client_buffer"], 200)
+                if ends.verdict["status"] != "invalid":  # no reply in time
+                    self.assertEqual(ends.verdict["status"], "generator_bound")
+                    self.assertIn("loss", ends.verdict["withdrawn"])
                 self.assertGreater(ends.client["arrived"], 0)
 
 
