@@ -206,6 +206,8 @@ static bool send_datagram(struct loop *loop, struct flow *flow, uint64_t due_ns)
     flow->window_refused += request->counted;
     flow->warmup_made -= !request->counted;
     connection_rest(loop, flow);
+    if (fault == FAULT_REFUSED && flow->failures >= 2 * FAILURES_MAX)
+        connection_finish(loop, flow);
     return true;
 }
 

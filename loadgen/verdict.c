@@ -134,7 +134,7 @@ static void invalid_reasons(const struct view *view, json_t *reasons)
     if (view->course->one_way && view->plan->passage &&
         view->plan->passage->counts.unique == 0)
         add_reason(reasons, "not one datagram came to the server");
-    if (view->course->one_way && t->connection_faults[FAULT_REFUSED] > 0)
+    if (!view->course->stream && t->connection_faults[FAULT_REFUSED] > 0)
         add_reason(reasons, "%llu datagrams were %s",
                    (unsigned long long)t->connection_faults[FAULT_REFUSED],
                    fault_words_of_connections[FAULT_REFUSED]);

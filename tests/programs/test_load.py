@@ -299,6 +299,22 @@ class Faults(unittest.TestCase):
                 self.assertEqual(report["verdict"]["status"], "invalid")
                 self.assertRegex(err, "refused|reset|closed")
 
+    def test_a_killed_server_on_datagrams_is_4_too(self):
+        for words in (("--engine", "uring", "-r", 1000), ("--engine", "epoll", "-r", 1000),
+                      ("--engine", "epoll", "-P", 4), ("-P", 16, "--udp-offload", "on")):
+            with self.subTest(words=words), serving("epoll", "udp://127.0.0.1:0") as server:
+                process = self.start(server.address, "-c", 3, "-d", "20s", "-w", 0, "--timeout", "300ms", "--json",
+                                     *words)
+                time.sleep(0.3)  # in the middle of the run
+                os.kill(server.pid, signal.SIGKILL)
+                begin = time.monotonic()
+                out, err = process.communicate(timeout=30)
+                self.assertLess(time.monotonic() - begin, 4 if SANITIZED else 2)
+                self.assertEqual((process.returncode, err.count("\n")), (4, 1), err)
+                report = check_load_report(json.loads(out))
+                self.assertGreater(report["accounting"]["ok"], 0)
+                self.assertIn("nobody listens there (any more)", " ".join(report["verdict"]["reasons"]))
+
     def test_a_stopped_server_is_noticed(self):
         with serving("epoll", "tcp://127.0.0.1:0") as server:
             process = self.start(server.address, "-c", 8, "-d", "60s", "-w", 0, "--json", "--timeout", "300ms")
