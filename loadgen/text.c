@@ -175,6 +175,29 @@ static void print_row(const json_t *report, const char *name, const char *path,
         units_format_count(count_at(hist, "count"), (char[UNITS_TEXT_MAX]){0}));
 }
 
+/* Where the percentiles that a report is quoted for are, 95 times of 100. */
+static void print_intervals(const json_t *report, FILE *out)
+{
+    static const double quantiles[] = {0.5, 0.99};
+    bool first = true;
+    for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++) {
+        const json_t *row =
+            quantile_row(at(report, "latency.response"), quantiles[i]);
+        char lo[UNITS_TEXT_MAX];
+        char hi[UNITS_TEXT_MAX];
+        if (!row || !json_is_integer(at(row, "lo_ns")) ||
+            !json_is_integer(at(row, "hi_ns")))
+            continue;
+        fprintf(out, "%sp%.0f from %s to %s", first ? "  95 of 100   " : ", ",
+                100 * quantiles[i],
+                units_format_duration(count_at(row, "lo_ns"), lo),
+                units_format_duration(count_at(row, "hi_ns"), hi));
+        first = false;
+    }
+    if (!first)
+        fputc('\n', out);
+}
+
 /* What the marks among the rows say. */
 static void print_marks(const json_t *report, FILE *out)
 {
@@ -573,6 +596,7 @@ void summary_print(const json_t *report, bool brief, FILE *out)
         print_row(report, "lateness", "latency.send_lateness", out);
     }
     print_row(report, "connect", "latency.connect", out);
+    print_intervals(report, out);
     print_marks(report, out);
     print_accounting(report, out);
     print_udp(report, out);

@@ -63,8 +63,14 @@ static void settle(struct loop *loop)
             struct request *request = flow_request(flow, k);
             if (request->state != REQUEST_WAITING || !request->counted)
                 continue;
-            tally->accounting.unfinished++;
             uint64_t age = now - request->due_ns;
+            /* Between the last look at timeouts and the end. */
+            if (age > loop->course->timeout_ns &&
+                (!loop->course->stream || flow->served)) {
+                tally->accounting.timeout++;
+                continue;
+            }
+            tally->accounting.unfinished++;
             if (age > tally->accounting.oldest_unfinished_ns)
                 tally->accounting.oldest_unfinished_ns = age;
         }
