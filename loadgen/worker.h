@@ -49,18 +49,18 @@ struct course {
     uint32_t max_inflight; /* open loop: per thread; beyond it: skipped */
     bool spin; /* open loop: wait for what is due without sleeping */
     bool nodelay;
-    const char *tcp_cc; /* NULL: the kernel's */
     bool stream;
-    bool udp_offload;          /* datagrams of one size in blocks */
-    bool per_flow;             /* datagrams: what became of each flow */
-    bool link;                 /* datagrams pass what may duplicate them */
-    double max_loss;           /* datagrams: the limit of the loss ratio */
-    bool one_way;              /* datagrams: nothing comes back */
+    bool udp_offload;   /* datagrams of one size in blocks */
+    bool per_flow;      /* datagrams: what became of each flow */
+    bool link;          /* datagrams pass what may duplicate them */
+    bool one_way;       /* datagrams: nothing comes back */
+    bool unconnected;   /* datagrams: sockets that name the server every time */
+    bool remote;        /* the caps of a remote target, for a closed loop */
+    double max_loss;    /* datagrams: the limit of the loss ratio */
+    const char *tcp_cc; /* congestion control; NULL: the kernel's */
     struct receipts *receipts; /* NULL without a trace of the server */
-    bool unconnected; /* datagrams: sockets that name the server every time */
     struct sources sources;
     struct idlers_words idlers;
-    bool remote; /* the caps of a remote target, for a closed loop */
     struct remote_caps caps;
     struct stream_json *stream_json; /* NULL: nobody watches */
 

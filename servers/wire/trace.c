@@ -20,21 +20,20 @@ static_assert(sizeof(struct trace_header) == 96, "a layout for others to read");
 static_assert(sizeof(struct trace_flow) == 256, "a layout for others to read");
 static_assert(sizeof(struct trace_record) == 40, "a layout for others to read");
 
-static int map(struct trace *trace, int protection)
+/* NULL, with errno, when it cannot be. */
+static struct trace_header *map(const struct trace *trace)
 {
-    void *memory = mmap(NULL, trace->bytes, protection,
+    void *memory = mmap(NULL, trace->bytes, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_POPULATE, trace->fd, 0);
-    if (memory == MAP_FAILED)
-        return -errno;
-    trace->header = memory;
-    return 0;
+    return memory == MAP_FAILED ? NULL : memory;
 }
 
-static void place(struct trace *trace)
+static void place(struct trace *trace, struct trace_header *header)
 {
-    uint8_t *begin = (uint8_t *)trace->header;
-    void *flows = begin + trace->header->flows_offset;
-    void *records = begin + trace->header->records_offset;
+    uint8_t *begin = (uint8_t *)header;
+    void *flows = begin + header->flows_offset;
+    void *records = begin + header->records_offset;
+    trace->header = header;
     trace->flows = flows;
     trace->records = records;
 }
@@ -84,29 +83,28 @@ int trace_create(struct trace *trace, const char *path,
     made.bytes =
         records_offset + records_capacity * sizeof(struct trace_record);
     r = allocate(&made);
-    if (r == 0)
-        r = map(&made, PROT_READ | PROT_WRITE);
-    if (r < 0) {
+    struct trace_header *header = r == 0 ? map(&made) : NULL;
+    if (!header) {
+        r = r < 0 ? r : -errno;
         unlink(path);
         trace_close(&made);
         return r;
     }
-    made.header->version = TRACE_VERSION;
-    made.header->flows_capacity = TRACE_FLOWS;
-    made.header->records_capacity = records_capacity;
-    made.header->flows_offset = HEADER_BYTES;
-    made.header->records_offset = records_offset;
-    atomic_init(&made.header->nonce, TRACE_UNCLAIMED);
-    memcpy(made.header->magic, magic, sizeof magic);
-    place(&made);
+    header->version = TRACE_VERSION;
+    header->flows_capacity = TRACE_FLOWS;
+    header->records_capacity = records_capacity;
+    header->flows_offset = HEADER_BYTES;
+    header->records_offset = records_offset;
+    atomic_init(&header->nonce, TRACE_UNCLAIMED);
+    memcpy(header->magic, magic, sizeof magic);
+    place(&made, header);
     *trace = made;
     return 0;
 }
 
 /* Whether everything that the header speaks of is in the file. */
-static bool is_whole(const struct trace *trace)
+static bool is_whole(const struct trace_header *h, size_t bytes)
 {
-    const struct trace_header *h = trace->header;
     return memcmp(h->magic, magic, sizeof magic) == 0 &&
            h->version == TRACE_VERSION && h->flows_offset == HEADER_BYTES &&
            h->records_offset == HEADER_BYTES + (uint64_t)h->flows_capacity *
@@ -114,7 +112,7 @@ static bool is_whole(const struct trace *trace)
            h->records_capacity <= TRACE_RECORDS_MAX &&
            h->records_offset +
                    h->records_capacity * sizeof(struct trace_record) <=
-               trace->bytes;
+               bytes;
 }
 
 int trace_open(struct trace *trace, const char *path)
@@ -129,18 +127,27 @@ int trace_open(struct trace *trace, const char *path)
         r = -errno;
     else if (!S_ISREG(status.st_mode) || status.st_size < (off_t)HEADER_BYTES)
         r = -EPROTO;
-    found.bytes = (size_t)status.st_size;
-    if (r == 0)
-        r = map(&found, PROT_READ | PROT_WRITE);
-    if (r == 0 && !is_whole(&found))
-        r = -EPROTO;
     if (r < 0) {
-        trace_close(&found);
+        close(found.fd);
         return r;
     }
-    place(&found);
+    found.bytes = (size_t)status.st_size;
+    struct trace_header *header = map(&found);
+    if (!header) {
+        r = -errno;
+        goto out;
+    }
+    found.header = header;
+    if (!is_whole(header, found.bytes)) {
+        r = -EPROTO;
+        goto out;
+    }
+    place(&found, header);
     *trace = found;
-    return 0;
+    found = TRACE_NONE;
+out:
+    trace_close(&found);
+    return r;
 }
 
 void trace_close(struct trace *trace)
