@@ -128,9 +128,9 @@ void requests_release_held(struct loop *loop);
 /* Streams: sends all that is queued, as far as it stands in one piece. */
 void requests_flush(struct loop *loop, struct flow *flow);
 
-/* Open loop: makes everything that is due by now. True when there was
+/* Open loop: makes what is due by now, up to so many. True when there was
  * anything. */
-bool requests_make_all_due(struct loop *loop);
+bool requests_make_due(struct loop *loop, uint32_t most);
 uint64_t requests_next_due_ns(const struct loop *loop); /* UINT64_MAX: none */
 
 /* One way: with the kernel's word requests are done, for nobody will answer. To

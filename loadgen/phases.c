@@ -10,6 +10,7 @@
 #define COMPLETIONS_MAX 128
 #define CONNECTING_MAX 128u /* handshakes at once: accept queues are finite */
 #define CONNECTS_A_TURN 4u  /* those of one submission wait for each other */
+#define DUE_A_TURN 16u /* then a look at what came, however far behind it is */
 #define SCAN_NS (20 * NS_PER_MS)
 #define CONNECT_TIMEOUT_NS (3 * NS_PER_S)
 
@@ -178,7 +179,7 @@ static void on_edge(struct loop *loop)
            loop->now_ns >= loop->interval_end_ns)
         end_interval(loop);
     if (loop->phase == PHASE_WINDOW && loop->now_ns >= loop->window_end_ns)
-        requests_make_all_due(loop); /* the last ones, which are late */
+        requests_make_due(loop, UINT32_MAX); /* the last ones, which are late */
     if (loop->phase == PHASE_WINDOW && loop->now_ns >= loop->window_end_ns)
         begin_drain(loop, loop->window_end_ns);
     if (loop->now_ns >= loop->scan_ns)
@@ -245,7 +246,7 @@ static int turn(struct loop *loop)
     int n = ops->wait(loop->engine, patience_of(loop), completions,
                       COMPLETIONS_MAX);
     loop->now_ns = clock_of(loop);
-    if (!requests_make_all_due(loop) && n == 0 && loop->course->spin &&
+    if (!requests_make_due(loop, DUE_A_TURN) && n == 0 && loop->course->spin &&
         loop->phase == PHASE_WINDOW)
         loop->tally->idle_window_ns += loop->now_ns - began_ns;
     if (loop->now_ns >= loop->edge_ns)
