@@ -28,6 +28,17 @@ def load(*argv, expect=(0,), **popen):
             return check_load_report(json.load(file)), result.stdout
 
 
+def three_tries(check):
+    """For delays that the test itself imposes: a busy machine may spoil one."""
+    for attempt in range(3):
+        try:
+            return check()
+        except AssertionError:
+            if attempt == 2:
+                raise
+    return None
+
+
 def row_of(histogram, q):
     return next((row for row in histogram["quantiles"] if row["q"] == q), None)
 
@@ -267,19 +278,21 @@ class Statuses(unittest.TestCase):
         self.assertIn("verdict     generator_bound", text)
 
     def test_a_server_that_slows_down_is_unstable(self):
-        with Echo(delay=lambda age: 0.001 if age < 0.6 else 0.004) as server:
-            report, text = load(server.address, "--service", "echo", "-c", 2, "-d", "1200ms", "-w", 0, "-i", "100ms",
-                                "--timeout", "500ms")
-        stationarity = report["stationarity"]
-        self.assertEqual(stationarity["intervals"], 12)
-        self.assertGreater(stationarity["first_half_per_s"], stationarity["second_half_per_s"])
-        self.assertAlmostEqual(stationarity["drift_ratio"],
-                               stationarity["second_half_per_s"] / stationarity["first_half_per_s"] - 1)
-        self.assertLess(stationarity["slope_ratio"], -0.1)
-        self.assertLess(stationarity["slope_per_s2"], 0)
-        self.assertEqual(report["verdict"]["status"], "unstable")
-        self.assertTrue(any("drifted" in reason for reason in report["verdict"]["reasons"]))
-        self.assertIn("second half of the window -", text)
+        def check():
+            with Echo(delay=lambda age: 0.001 if age < 0.6 else 0.004) as server:
+                report, text = load(server.address, "--service", "echo", "-c", 2, "-d", "1200ms", "-w", 0, "-i",
+                                    "100ms", "--timeout", "200ms")
+            stationarity = report["stationarity"]
+            self.assertEqual(stationarity["intervals"], 12)
+            self.assertGreater(stationarity["first_half_per_s"], stationarity["second_half_per_s"])
+            self.assertAlmostEqual(stationarity["drift_ratio"],
+                                   stationarity["second_half_per_s"] / stationarity["first_half_per_s"] - 1)
+            self.assertLess(stationarity["slope_ratio"], -0.1)
+            self.assertLess(stationarity["slope_per_s2"], 0)
+            self.assertEqual(report["verdict"]["status"], "unstable")
+            self.assertTrue(any("drifted" in reason for reason in report["verdict"]["reasons"]))
+            self.assertIn("second half of the window -", text)
+        three_tries(check)
 
     def test_without_an_answer_nothing_is_claimed(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
