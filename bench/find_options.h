@@ -13,7 +13,7 @@ struct find_options {
     const char *server_options, *load_options;
     uint64_t connections;
     uint64_t threads;
-    uint64_t size_bytes;
+    const char *size; /* good for sizes_parse */
     const char *arrival;
     double from_per_s;
     double to_per_s;

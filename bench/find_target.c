@@ -1,5 +1,6 @@
 #include "bench/find_target.h"
 
+#include "loadgen/sizes.h"
 #include "servers/cli/cpuset.h"
 #include "servers/cli/log.h"
 #include "servers/cli/nearest.h"
@@ -266,14 +267,19 @@ static int take_load(struct target *target, const struct find_options *options,
     _Alignas(16) char config[OPTION_STRUCT_MAX] = {0};
     struct option_error wrong;
     struct cell *cell = &target->cell;
+    struct sizes sizes = {0};
     if (options_set(words->load_table, "arrival", options->arrival, config,
-                    &wrong) < 0)
+                    &wrong) < 0 ||
+        options_set(words->load_table, "size", options->size, config, &wrong) <
+            0)
         return fail(error, EXIT_USAGE, "%s", wrong.text);
     add_number(target, "connections", options->connections, "");
     /* In the sharded layout the bench gives a thread to each CPU. */
     if (target->layout.shards == 0)
         add_number(target, "threads", options->threads, "");
-    add_number(target, "size", options->size_bytes, "");
+    snprintf(next_number(target, "size"), TARGET_NUMBER_MAX, "%s",
+             options->size);
+    (void)sizes_parse(options->size, &sizes); /* just checked */
     add_number(target, "duration", options->step_duration_ns, "ns");
     add_number(target, "warmup", options->warmup_ns, "ns");
     add_number(target, "timeout", options->timeout_ns, "ns");
@@ -281,7 +287,7 @@ static int take_load(struct target *target, const struct find_options *options,
              options->arrival);
     target->rate = next_number(target, "rate");
     cell->connections = options->connections;
-    cell->size_bytes = options->size_bytes;
+    cell->size_bytes = (uint64_t)(sizes_mean(&sizes) + 0.5);
     cell->expected_ns = options->step_duration_ns + options->warmup_ns;
     if (!options->load_options)
         return 0;

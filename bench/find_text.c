@@ -37,7 +37,9 @@ void find_print_plan(const struct find *find, FILE *out)
     fprintf(out, "%s (%s %s), %" PRIu64 " connection%s, %s: %s\n", target->name,
             transport_name(target->server.transport), target->server.service,
             options->connections, options->connections == 1 ? "" : "s",
-            units_format_bytes(options->size_bytes, size),
+            strchr(options->size, ':')
+                ? options->size
+                : units_format_bytes(target->cell.size_bytes, size),
             slo_format(find->slo, clauses, sizeof clauses));
     fprintf(out,
             "From %s/s to %s/s in at most %" PRIu64 " steps of at most %.1f s: "

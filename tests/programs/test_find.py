@@ -119,13 +119,13 @@ class Answers(Case):
 
     def test_each_step_has_a_server_and_a_seed_of_its_own(self):
         self.fake(capacity=3000)
-        report, _ = self.searched("--seed", 7, "--to", "8k", "--precision", "0.2")
+        report, _ = self.searched("--seed", 7, "--to", "8k", "--precision", "0.2", "-s", "uniform:64,128")
         words = self.loads()
         self.assertEqual(len(words), len(report["curve"]))
         self.assertEqual(len({w[0] for w in words}), len(words), "a port for each: they cannot be one server")
         self.assertEqual([w[w.index("--seed") + 1] for w in words], [str(7 + i) for i in range(len(words))])
         for w in words:
-            for pair in (["--connections", "64"], ["--arrival", "poisson"], ["--duration", "2000000000ns"]):
+            for pair in (["--connections", "64"], ["--size", "uniform:64,128"], ["--arrival", "poisson"], ["--duration", "2000000000ns"]):
                 at = w.index(pair[0])
                 self.assertEqual(w[at:at + 2], pair)
 
@@ -335,6 +335,7 @@ class Words(Case):
                 (model + ("--max-steps", "3"), "--max-steps 3"),
                 (model + ("--service", "discard"), "--service"),
                 (model + ("--arrival", "never"), "poisson"),
+                (model + ("--size", "uniform:9,5"), "--size"),
                 (model + ("--layout", "split", "--cpus", "0"), "given already"),
                 (model + ("--layout", "round"), "--layout"),
                 (model + ("--server-options", "workers 2"), "'workers' is not of the form"),
