@@ -178,7 +178,7 @@ void selftest_raw_loop(json_t *report, const struct selftest_pace *pace)
     json_t *absent = json_object();
     put_count(out, "size_bytes", SELFTEST_MESSAGE_BYTES);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        double rates[WINDOWS_MAX];
+        double rates[WINDOWS_MAX] = {0};
         const int r = measure(kinds[i].make, pace, rates);
         if (r < 0) {
             put_null(out, kinds[i].key);

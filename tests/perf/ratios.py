@@ -149,8 +149,9 @@ def lateness(q):
     argv = serve("batch", listen="udp://127.0.0.1:0")
 
     def one(seconds):
-        return min(quantile(measure(argv, [*load, "-d", "%gs" % max(0.3, seconds / 5)])[1]["latency"]["send_lateness"], q)
-                   for _ in range(5))
+        window = ["-d", "%gs" % max(0.3, seconds / 5)]
+        reports = [measure(argv, [*load, *window])[1] for _ in range(5)]
+        return min(quantile(report["latency"]["send_lateness"], q) for report in reports)
     return one
 
 
