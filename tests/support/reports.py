@@ -58,6 +58,9 @@ def check_load_report(report):
         assert udp["received"] == sum(udp[k] for k in ("unique", "duplicate", "ancient", "foreign", "corrupt")), udp
     if udp and udp["loss_patterns"]:
         check_patterns(udp)
+        # In a closed loop a request is due when it is sent: both clocks agree on what is late.
+        if report["load"]["model"] == "closed" and not one_way and not a["error"] and not udp["ancient"]:
+            assert udp["lost_or_late"] == a["timeout"] + a["unfinished"], (udp["lost"], udp["late"], a)
     return report
 
 
