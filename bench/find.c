@@ -183,8 +183,9 @@ static bool judge(struct work *work, const struct trial_result *result,
     }
     bool begun = any_measured(&work->find);
     if (result->status == TRIAL_SKIPPED || (!result->report && !begun)) {
-        int code =
-            result->status == TRIAL_SKIPPED ? EXIT_IMPOSSIBLE : EXIT_FAILED;
+        int code = result->refused                   ? EXIT_USAGE
+                   : result->status == TRIAL_SKIPPED ? EXIT_IMPOSSIBLE
+                                                     : EXIT_FAILED;
         stop(work, begun ? EXIT_INCONCLUSIVE : code, result->reason);
         log_line("%s: %s", work->target.name, result->reason);
         return false;

@@ -461,6 +461,7 @@ static void judge_generator(struct trial *trial)
             end(trial, TRIAL_FAILED, "the load left no report");
         return;
     }
+    trial->result->refused = process_exited(&trial->generator, 2);
     verdict_text(report, why, sizeof why);
     end(trial,
         process_exited(&trial->generator, 77) ? TRIAL_SKIPPED : TRIAL_FAILED,

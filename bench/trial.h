@@ -38,6 +38,7 @@ struct trial_plan {
 struct trial_result {
     enum trial_status status;
     char reason[TRIAL_REASON_MAX]; /* one line; "" when ok */
+    bool refused;                  /* the generator did not take its words */
     const char *cpu_source;        /* of the server's CPU; NULL: not known */
     json_t *report; /* the load report with the server's part, or NULL */
 };

@@ -291,6 +291,11 @@ class Real(Case):
         self.assertEqual((report["server"]["name"], report["server"]["family"]), ("python3", "ipv6"))
         self.assertEqual(report["result"]["holds_per_s"], 600)
 
+    def test_words_that_the_load_does_not_take_are_2(self):
+        done = self.find("--slo", "p50<1s", "--model", "epoll", "-s", "0", *SMALL, "--from", 500, code=2)
+        self.assertIn("a stream carries no empty requests", done.stderr)
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
     def test_nobody_there_is_1(self):
         done = self.find("--slo", "p50<1s", "tcp://127.0.0.1:1", *SMALL, code=1)
         self.assertIn("connection refused", done.stderr)
