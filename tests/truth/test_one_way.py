@@ -3,6 +3,7 @@ import json
 import os
 import select
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -11,6 +12,9 @@ import unittest
 from programs import LOAD, SANITIZED, run, serving
 from reports import check_load_report
 from traces import RECEIVED, REPLIED, Trace, parse
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../conformance"))
+from traffic import models  # noqa: E402
 
 
 class Folder(unittest.TestCase):
@@ -151,9 +155,14 @@ class RoundTrips(Folder):
 
     def test_every_datagram_is_seen_by_each_end(self):
         requests = 500 if SANITIZED else 4000
-        for model in ("iterative", "fork", "batch", "gso", "reuseport"):
-            with self.subTest(model=model), self.traced(model) as server:
-                report = self.load(server.address, "-c", 4, "-P", 16, "-n", requests, "--server-trace", self.path)
+        for model in ("iterative", "fork", "threads 3", "batch", "gso 2", "reuseport 2", "uring 2"):
+            name, *workers = model.split()
+            if name not in models("datagram"):
+                continue
+            options = ("--workers", *workers) if workers else ()
+            with self.subTest(model=model), self.traced(name, *options) as server:
+                report = self.load(server.address, "-c", 4, "-t", 2, "-P", 16, "-n", requests,
+                                   "--server-trace", self.path)
                 udp = report["udp"]
                 self.assertEqual(requests, udp["server"]["unique"] + udp["directions"]["forward_lost"])
                 self.assertEqual(udp["lost"], sum(udp["directions"][way + "_lost"]
