@@ -39,14 +39,15 @@ struct loop {
     int usage_fd; /* of this thread, or -errno */
     struct thread_usage usage_begin;
     uint64_t refused_before; /* the ledger's, when the window began */
+    uint64_t held_back; /* one way: sends that are made again, since then */
     uint64_t answered_published;
     uint32_t flows_count;
     uint32_t flows_done;    /* datagrams: made all their requests */
     uint32_t flows_alive;   /* not FLOW_FINISHED */
     uint32_t flows_started; /* asked to connect, in order */
     uint32_t connecting;
-    bool pouring;             /* one way: there is more to be sent at once */
-    uint32_t inflight;        /* requests waiting, over all flows */
+    uint64_t pour_ns;  /* one way, closed loop: when to send more; 0: at once */
+    uint32_t inflight; /* requests waiting, over all flows */
     struct agenda agenda;     /* open loop: which flow is due next */
     uint32_t most_queued;     /* requests of a flow: a power of two */
     struct throttle throttle; /* closed loop, remote target */

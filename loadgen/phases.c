@@ -10,7 +10,10 @@
 #define COMPLETIONS_MAX 128
 #define CONNECTING_MAX 128u /* handshakes at once: accept queues are finite */
 #define CONNECTS_A_TURN 4u  /* those of one submission wait for each other */
-#define DUE_A_TURN 16u /* then a look at what came, however far behind it is */
+#define DUE_A_TURN                                                             \
+    16u /* then a look at what came, however far behind it is                  \
+         */
+#define POUR_AGAIN_NS 50000 /* for a full buffer to have some room */
 #define SCAN_NS (20 * NS_PER_MS)
 #define CONNECT_TIMEOUT_NS (3 * NS_PER_S)
 
@@ -210,17 +213,20 @@ static uint64_t patience_of(const struct loop *loop)
     if (loop->throttle.waiting > 0 &&
         throttle_next_ns(&loop->throttle) < until_ns)
         until_ns = throttle_next_ns(&loop->throttle);
-    if (until_ns <= loop->now_ns || loop->pouring ||
+    if (loop->pour_ns < until_ns && loop->course->one_way &&
+        !is_open_loop(loop))
+        until_ns = loop->pour_ns;
+    if (until_ns <= loop->now_ns ||
         (due_ns != UINT64_MAX && loop->course->spin))
         return 0;
     return until_ns - loop->now_ns;
 }
 
 /* One way, in a closed loop: another batch of each flow, whatever became of the
- * last. A flow that the kernel refused rests. */
+ * last; and a little later where the kernel took nothing. */
 static void pour(struct loop *loop)
 {
-    loop->pouring = false;
+    bool any = false;
     for (uint32_t i = 0;
          i < loop->flows_count &&
          (loop->phase == PHASE_WARMUP || loop->phase == PHASE_WINDOW);
@@ -228,13 +234,14 @@ static void pour(struct loop *loop)
         struct flow *flow = &loop->flows[i];
         if (flow->state != FLOW_OPEN || flow->done)
             continue;
-        loop->pouring = true;
         loop->now_ns = clock_of(loop);
         requests_taken(loop, flow);
         connection_go_on(loop, flow);
+        any |= flow->waiting > 0 || flow->done;
         if (loop->now_ns >= loop->edge_ns)
             on_edge(loop);
     }
+    loop->pour_ns = any ? 0 : loop->now_ns + POUR_AGAIN_NS;
 }
 
 /* One turn: wait, then deal with all that came. 0 or -errno. */

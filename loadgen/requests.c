@@ -178,6 +178,25 @@ void requests_taken(struct loop *loop, struct flow *flow)
     }
 }
 
+/* One way, as fast as the kernel takes them: a full buffer is not an error but
+ * the pace, and the request is as if it had never been made. */
+static void hold_back(struct loop *loop, struct flow *flow,
+                      struct request *request)
+{
+    struct tally *tally = loop->tally;
+    request_give_up(loop, flow, request);
+    flow_take_back(flow);
+    flow->made_on_connection--;
+    flow->window_made -= request->counted;
+    flow->warmup_made -= !request->counted;
+    if (request->counted) {
+        tally->accounting.scheduled--;
+        tally->accounting.sent--;
+        tally->sent_bytes -= request->size_bytes;
+    }
+    loop->held_back += loop->phase == PHASE_WINDOW;
+}
+
 /* False: there is no place for it. */
 static bool send_datagram(struct loop *loop, struct flow *flow, uint64_t due_ns)
 {
@@ -198,6 +217,11 @@ static bool send_datagram(struct loop *loop, struct flow *flow, uint64_t due_ns)
         return true;
     }
     enum fault fault = fault_of_errno(r);
+    if (fault == FAULT_WOULD_BLOCK && loop->course->one_way &&
+        !is_open_loop(loop)) {
+        hold_back(loop, flow, request);
+        return false;
+    }
     request_fail(loop, request, fault);
     loop->tally->connection_faults[fault]++;
     request_give_up(loop, flow, request);

@@ -45,7 +45,8 @@ static void end_datagrams(struct loop *loop, struct flow *flow)
  * they had is not known. */
 static void take_back_refused(struct loop *loop)
 {
-    uint64_t refused = loop->engine->ledger.refused - loop->refused_before;
+    uint64_t refused =
+        loop->engine->ledger.refused - loop->refused_before - loop->held_back;
     for (uint32_t i = 0; i < loop->flows_count; i++)
         refused -= loop->flows[i].window_refused;
     loop->tally->udp.sums.sent -= refused;

@@ -206,6 +206,16 @@ class OneWay(Folder):
         self.assertEqual(counters["reads"], udp["received"])
         self.assertEqual("server_bound", report["verdict"]["status"])
 
+    def test_a_full_buffer_is_the_pace_and_no_error(self):
+        # Of a Unix socket: the receiver holds ten datagrams and a sender that has no room is told so.
+        address = "unix-dgram:@sockbench-one-way-%d" % os.getpid()
+        with serving("iterative", address, "--trace", self.path, "--service", "discard", "--work", "spin:50us"):
+            report = self.load(address, "--one-way", "-c", 2, "-P", 8, "-n", 1000, "--server-trace", self.path)
+        a, udp = report["accounting"], report["udp"]
+        self.assertGreater(udp["loss_where"]["client_send"], 0)
+        self.assertEqual((1000, 1000, 0), (a["scheduled"], a["ok"], a["error"]))
+        self.assertEqual((1000, 1000, 0), (udp["sent"], udp["unique"], udp["lost"]))
+
     def test_nothing_is_made_up_without_a_trace(self):
         with serving("iterative", "udp://127.0.0.1:0", "--service", "discard") as server:
             report = self.load(server.address, "--one-way", "-c", 1, "-n", 100)
