@@ -134,6 +134,9 @@ static void fill(const struct scenario *scenario,
     if (cell->server->transport == TRANSPORT_UDP &&
         number_of(scenario, table, cell, "reconnect-every") > 0)
         cell->does_not_apply = "datagrams have no connection to make anew";
+    if (cell->server->transport == TRANSPORT_UDP &&
+        cell_option(scenario, cell, "idle-clients"))
+        cell->does_not_apply = "datagrams have no connection to be silent on";
     fit_one_way(scenario, table, cell);
 }
 

@@ -33,13 +33,12 @@ static bool grow_requests(struct flow *flow, struct flow_memory **memory,
     struct request *grown = new_memory(memory, count * sizeof *grown);
     if (!grown)
         return false;
+    for (uint32_t i = 0; i < count; i++)
+        grown[i] = nobody;
     /* Ended ones are remembered as long as the ring is. */
-    for (uint32_t i = flow->tail - count; i != flow->tail; i++) {
-        if (flow->tail - i <= flow->mask + 1)
-            grown[i & (count - 1)] = *flow_request(flow, i);
-        else
-            grown[i & (count - 1)] = nobody;
-    }
+    for (uint32_t back = flow->mask + 1; back > 0; back--)
+        grown[(flow->tail - back) & (count - 1)] =
+            *flow_request(flow, flow->tail - back);
     flow->requests = grown;
     flow->mask = count - 1;
     return true;

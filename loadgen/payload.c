@@ -146,7 +146,7 @@ enum payload_fault payload_explain(const struct payload *payload,
                                    size_t n)
 {
     struct frame frame;
-    if (offset == 0 && payload->header_bytes > 0) {
+    if (offset == 0 && frame_header_bytes(request_bytes) > 0) {
         size_t have = n < request_bytes ? n : request_bytes;
         enum frame_result r = frame_decode(reply, have, payload->nonce, &frame);
         if (r == FRAME_OK && frame.flow != flow)

@@ -119,6 +119,8 @@ static void watch(struct crew *crew, FILE *live, struct run_result *result,
     const bool careful = course->remote && !course->stream;
     if (careful) /* nobody can ask for an end there */
         patience_ns = REMOTE_SILENCE_NS;
+    if (course->rate_per_s > 0) /* nobody need have been asked meanwhile */
+        patience_ns += (uint64_t)(10e9 / course->rate_per_s);
     bool stopping = false;
     for (;;) {
         struct timespec tick = {.tv_nsec = (long)TICK_NS};

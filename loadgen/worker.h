@@ -55,13 +55,13 @@ struct course {
     bool link;          /* datagrams pass what may duplicate them */
     bool one_way;       /* datagrams: nothing comes back */
     bool unconnected;   /* datagrams: sockets that name the server every time */
-    bool remote;        /* the caps of a remote target, for a closed loop */
+    bool remote;        /* not on loopback */
     double max_loss;    /* datagrams: the limit of the loss ratio */
     const char *tcp_cc; /* congestion control; NULL: the kernel's */
     struct receipts *receipts; /* NULL without a trace of the server */
     struct sources sources;
     struct idlers_words idlers;
-    struct remote_caps caps;
+    struct remote_caps caps;         /* of a closed loop, where remote */
     struct stream_json *stream_json; /* NULL: nobody watches */
 
     uint64_t epoch_ns; /* when the run's clock began: the zero of frames */

@@ -181,6 +181,12 @@ class Caps(unittest.TestCase):
         self.assertEqual(report["verdict"]["status"], "invalid")
         self.assertLess(report["window"]["length_ns"], 30_000_000_000)
 
+    def test_a_schedule_may_be_slower_than_that(self):
+        with serving("epoll", "udp://%s:0" % HOST) as server:
+            report = load_json(server.address, "-c", 1, "-r", "0.4", "--arrival", "constant", "-d", "2900ms", "-w", 0,
+                               "--timeout", "100ms")
+            self.assertEqual(report["accounting"]["ok"], 2)
+
 
 def enter():
     """Runs this file again in a network of its own."""

@@ -86,6 +86,31 @@ Test(matrix, reconnecting_does_not_apply_to_datagrams)
     scenario_done(&scenario);
 }
 
+Test(matrix, drawn_sizes_have_their_mean_and_stand_in_the_key)
+{
+    struct scenario scenario =
+        parse("{\"servers\": [{\"model\": \"epoll\"}, {\"model\": "
+              "\"epoll\", \"transport\": \"udp\"}],"
+              " \"loads\": [{\"name\": \"a\", \"duration\": \"1s\"},"
+              " {\"name\": \"b\", \"duration\": \"1s\","
+              " \"idle-clients\": \"2:1s\"}],"
+              " \"sweep\": {\"size\": [64, \"uniform:28,100\"]}}");
+    struct matrix matrix;
+    cr_assert_eq(matrix_expand(&scenario, &load_option_table, NULL, &matrix),
+                 0);
+    const char *drawn = "tcp/epoll/echo/a/c=64/s=64/size=uniform:28,100";
+    cr_expect_eq(find(&matrix, "tcp/epoll/echo/a/c=64/s=64")->size_bytes, 64);
+    cr_expect_eq(find(&matrix, drawn)->size_bytes, 64);
+    for (size_t i = 0; i < matrix.count; i++) {
+        const struct cell *cell = &matrix.cells[i];
+        bool silent = cell->server->transport == TRANSPORT_UDP &&
+                      strcmp(cell->load->name, "b") == 0;
+        cr_expect_eq(cell->does_not_apply != NULL, silent, "%s", cell->key);
+    }
+    matrix_done(&matrix);
+    scenario_done(&scenario);
+}
+
 static size_t count_of(const struct scenario *scenario, const char *only)
 {
     struct matrix matrix;
