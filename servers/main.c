@@ -323,6 +323,11 @@ static int run(struct server *server)
     }
     warn_of_strangers(server);
     r = server->model->run(server);
+    if (r < 0 && ferror(stdout)) {
+        log_line("cannot say on standard output that %s is ready: %s",
+                 address_format(&server->address, text), strerrordesc_np(-r));
+        goto out;
+    }
     if (r < 0) {
         log_line("cannot serve %s: %s", address_format(&server->address, text),
                  strerrordesc_np(-r));
@@ -344,9 +349,11 @@ out:
 /* Whoever waits at the other end would wait for ever. */
 static int check_descriptor(const char *option, uint64_t fd)
 {
-    if (fd == 0 || fcntl((int)fd, F_GETFD) >= 0)
+    const int flags = fd == 0 ? O_WRONLY : fcntl((int)fd, F_GETFL);
+    if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY)
         return EXIT_PASS;
-    log_line("--%s '%" PRIu64 "': %s", option, fd, strerrordesc_np(errno));
+    log_line("--%s '%" PRIu64 "': %s", option, fd,
+             flags < 0 ? strerrordesc_np(errno) : "not open for writing");
     return EXIT_USAGE;
 }
 
@@ -424,6 +431,8 @@ int main(int argc, char **argv)
         log_line("unexpected word '%s' (see --help)", argv[operands]);
         return EXIT_USAGE;
     }
+    if (options.json && !options.list)
+        return usage("--json: only with --list");
     if (!options.help && !options.version && !options.list)
         return serve(&options);
     if (options.help)

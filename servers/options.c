@@ -136,7 +136,8 @@ const struct option_table server_option_table = {
                "of your choice.\nSays \"ready ADDRESS\" on standard output "
                "when it does.",
     .closing =
-        "Addresses: tcp://127.0.0.1:7000  tcp://[::1]:0  udp://localhost:7000\n"
+        "Addresses: tcp://127.0.0.1:7000  tcp://[::1]:0  udp://localhost:7000  "
+        "unix:/path\n           unix:@name  unix-dgram:/path\n"
         "Stop with SIGTERM or Ctrl-C: clients are served until they are quiet, "
         "2 s at most;\na second signal ends at once.\n"
         "Exit codes: 0 stopped, 1 cannot run, 2 bad words, 77 not possible on "

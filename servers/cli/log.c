@@ -1,5 +1,7 @@
 #include "servers/cli/log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,11 +11,22 @@
 
 static const char *program = "sockbench";
 
+/* Not close-on-exec: children have these three as well. */
+static void fill_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        /* The lowest free number is this one: those below are open. */
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+}
+
 void log_open(const char *argv0)
 {
     const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
     if (argv0 && *argv0)
         program = slash ? slash + 1 : argv0;
+    fill_standard_descriptors();
 }
 
 const char *log_program(void)

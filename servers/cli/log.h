@@ -16,7 +16,12 @@ enum exit_code {
     EXIT_INTERRUPTED = 130, /* Ctrl-C; the report was kept */
 };
 
-/* Remembers the last part of argv0 for later lines. Not copied. */
+/*
+ * Remembers the last part of argv0 for later lines; it is not copied. Standard
+ * descriptors that are closed are opened on something that refuses their use:
+ * else the next socket would get the number, and what is printed would go to
+ * whoever is at its other end.
+ */
 void log_open(const char *argv0);
 const char *log_program(void);
 

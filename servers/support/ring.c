@@ -430,6 +430,8 @@ int ring_probe(char why[static MODEL_REASON_MAX])
         cause = "the kernel is older than 5.1, or a seccomp filter hides it";
     else if (r == -ENOMEM)
         cause = "too little lockable memory: look at ulimit -l";
+    else if (r == -EMFILE || r == -ENFILE)
+        cause = "too few descriptors: look at ulimit -n";
     else if (r == -EINVAL)
         cause = "no multishot receive: it needs Linux 6.0";
     snprintf(why, MODEL_REASON_MAX, "io_uring %s: %s (%s)",

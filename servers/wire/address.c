@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -151,6 +152,19 @@ int address_parse(const char *text, struct address *ret_address,
     return -EINVAL;
 }
 
+/* A link-local address means nothing without its interface. */
+static void format_zone(uint32_t scope, char host[static ADDRESS_TEXT_MAX])
+{
+    char name[IF_NAMESIZE];
+    const size_t used = strlen(host);
+    if (scope == 0)
+        return;
+    if (if_indextoname(scope, name))
+        snprintf(host + used, ADDRESS_TEXT_MAX - used, "%%%s", name);
+    else
+        snprintf(host + used, ADDRESS_TEXT_MAX - used, "%%%u", scope);
+}
+
 void address_format_parts(const struct address *address,
                           char host[static ADDRESS_TEXT_MAX],
                           char port[static 8])
@@ -161,6 +175,7 @@ void address_format_parts(const struct address *address,
         inet_ntop(AF_INET, &address->u.in.sin_addr, host, ADDRESS_TEXT_MAX);
     } else if (address->u.any.sa_family == AF_INET6) {
         inet_ntop(AF_INET6, &address->u.in6.sin6_addr, host, ADDRESS_TEXT_MAX);
+        format_zone(address->u.in6.sin6_scope_id, host);
     } else if (address->length > offsetof(struct sockaddr_un, sun_path)) {
         size_t length =
             address->length - offsetof(struct sockaddr_un, sun_path);

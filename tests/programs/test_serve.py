@@ -50,6 +50,7 @@ class Words(unittest.TestCase):
                 ("--cpus 'one': a list of CPUs such as 0,2-3", "--cpus", "one"),
                 ("--cpus '1023': not all of them may be used here", "--cpus", "1023"),
                 ("--idle-timeout '10': a duration such as 10s or 250ms", "--idle-timeout", 10),
+                ("--json: only with --list", "--json"),
                 ("unexpected word 'epoll' (see --help)", "epoll")):
             with self.subTest(argv=argv):
                 self.refused(2, text, "--model", "epoll", "--listen", LOOPBACK, *argv)
@@ -58,6 +59,17 @@ class Words(unittest.TestCase):
         for option in ("--ready-fd", "--counters-fd"):
             self.refused(2, "%s '99': Bad file descriptor" % option,
                          "--model", "epoll", "--listen", LOOPBACK, option, 99)
+
+    def test_descriptors_that_cannot_be_written_to(self):
+        reader, writer = os.pipe()
+        try:
+            for option in ("--ready-fd", "--counters-fd"):
+                result = run(SERVE, "--model", "epoll", "--listen", LOOPBACK, option, reader, pass_fds=[reader])
+                self.assertEqual((result.returncode, result.stdout, result.stderr), (
+                    2, "", "sockbench-serve: %s '%d': not open for writing\n" % (option, reader)))
+        finally:
+            os.close(reader)
+            os.close(writer)
 
     def test_bad_addresses(self):
         for address in ("tcp://", "tcp://127.0.0.1", "127.0.0.1:1", "tcp://127.0.0.1:65536", "udp://224.0.0.1:7000"):
@@ -135,7 +147,24 @@ class Output(unittest.TestCase):
             with self.subTest(argv=argv), open("/dev/full", "w") as full:
                 result = subprocess.run([SERVE, *argv], stdout=full, stderr=subprocess.PIPE, text=True, timeout=20)
                 self.assertEqual(result.returncode, 1)
-                self.assertIn("No space left on device", result.stderr)
+                self.assertRegex(result.stderr, "^sockbench-serve: cannot .* standard output.*: "
+                                                "No space left on device\n$")
+
+    def test_no_socket_takes_the_place_of_a_closed_standard_descriptor(self):
+        def served(closed):
+            return subprocess.run(["sh", "-c", 'exec "$0" --model epoll --listen %s ' % LOOPBACK + closed, SERVE],
+                                  stderr=subprocess.PIPE, text=True, timeout=20)
+
+        result = served(">&-")
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, "^sockbench-serve: cannot say on standard output that tcp://127.0.0.1:[0-9]+ "
+                                        "is ready: Bad file descriptor\n$")
+        # What is told of the clients must not be told to one of them.
+        with serving("epoll", LOOPBACK, "--verbose", preexec_fn=lambda: os.close(2)) as server:
+            with socket.create_connection((server.host, server.port)) as client:
+                client.sendall(b"x")
+                client.shutdown(socket.SHUT_WR)
+                self.assertEqual(b"".join(iter(lambda: client.recv(100), b"")), b"x")
 
     def test_counters(self):
         reader, writer = os.pipe()

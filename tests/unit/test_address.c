@@ -7,9 +7,11 @@
 Test(address, numeric_addresses_round_trip)
 {
     static const char *const good[] = {
-        "tcp://127.0.0.1:7000",   "udp://127.0.0.1:0", "tcp://[::1]:65535",
-        "udp://[2001:db8::1]:53", "unix:/tmp/x.sock",  "unix:@name",
-        "unix-dgram:/tmp/y",      "unix-dgram:@n",     NULL};
+        "tcp://127.0.0.1:7000", "udp://127.0.0.1:0",
+        "tcp://[::1]:65535",    "udp://[2001:db8::1]:53",
+        "unix:/tmp/x.sock",     "unix:@name",
+        "unix-dgram:/tmp/y",    "unix-dgram:@n",
+        "tcp://[fe80::1%lo]:7", NULL};
     for (const char *const *at = good; *at; at++) {
         struct address address;
         const char *why = "";
