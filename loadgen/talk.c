@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define REPLY_MAX 65536
 #define TRIP_MAX 64 /* the round trip, or a remark in its place */
@@ -27,6 +28,16 @@ volatile sig_atomic_t talk_interrupted;
 sigset_t talk_waiting_mask;
 
 #define AT(member) offsetof(struct talk_options, member)
+
+static const char *check_close_word(const char *text)
+{
+    const size_t length = strlen(text);
+    if (length == 0)
+        return "a word of a byte at least";
+    return strchr(text, '\n') || strchr(" \t\v\f\r", text[length - 1])
+               ? "no newline in it and no white space at its end"
+               : NULL;
+}
 
 static const struct option_spec rows[] = {
     {.name = "once",
@@ -38,7 +49,8 @@ static const struct option_spec rows[] = {
      .type = OPTION_TEXT,
      .offset = AT(close_word),
      .argument = "WORD",
-     .help = "after this line has been sent and answered, end"},
+     .help = "after this line has been sent and answered, end",
+     .check = check_close_word},
     {.name = "listen",
      .letter = 'l',
      .type = OPTION_FLAG,
@@ -93,15 +105,19 @@ static const struct option_table table = {
                "elsewhere,\n"
                "  sockbench talk --chat udp://127.0.0.1:7000\n\n"
                "Exit codes: 0 ended well, 1 no connection, or a line was never "
-               "answered,\n2 bad words, 130 interrupted.",
+               "answered,\n2 bad words, 130 interrupted, 143 ended by SIGTERM.",
     .options = rows,
     .count = sizeof rows / sizeof *rows,
 };
 
 static void on_signal(int number)
 {
-    (void)number;
-    talk_interrupted = 1;
+    talk_interrupted = number;
+}
+
+int talk_interrupted_code(void)
+{
+    return 128 + talk_interrupted;
 }
 
 /* Blocked, so that one that comes just before a wait is not slept over. */
@@ -188,18 +204,22 @@ static void send_unsent(struct talk *talk)
 }
 
 /* The word, whatever white space follows it: servers take it so too. */
-static bool is_close_word(const struct talk *talk, const char *line)
+static bool is_close_word(const struct talk *talk, const char *line,
+                          size_t length)
 {
     const char *word = talk->options.close_word;
-    size_t length = word ? strlen(word) : 0;
-    return word && strncmp(line, word, length) == 0 &&
-           line[length + strspn(line + length, " \t\r")] == '\0';
+    size_t used = word ? strlen(word) : 0;
+    if (!word || length < used || memcmp(line, word, used) != 0)
+        return false;
+    while (used < length && strchr(" \t\r", line[used]) && line[used])
+        used++;
+    return used == length; /* a line may hold a NUL, so its end is no proof */
 }
 
 /* Takes line, which is on the heap. */
 static void send_line(struct talk *talk, char *line, size_t length)
 {
-    talk->one_answer = talk->options.once || is_close_word(talk, line);
+    talk->one_answer = talk->options.once || is_close_word(talk, line, length);
     if (talk->stream && !talk->options.no_newline)
         line[length++] = '\n'; /* over the NUL, which stands there */
     if (talk->stream && length == 0) {
@@ -228,13 +248,16 @@ static void defuse(char *text, size_t length)
     }
 }
 
-static void show(struct talk *talk, const char *data, size_t length,
+static void show(struct talk *talk, char *data, size_t length,
                  const struct address *from)
 {
     char line[REPLY_MAX + ADDRESS_TEXT_MAX + TRIP_MAX + 8];
     char trip[UNITS_TEXT_MAX];
     char who[ADDRESS_TEXT_MAX];
     bool decorated = talk_lines_on_terminal(talk->lines);
+    const bool on_screen = isatty(STDOUT_FILENO);
+    if (on_screen)
+        defuse(data, length);
     /* A stream into a pipe is passed on byte for byte. */
     if (!decorated && talk->stream) {
         talk_lines_print(talk->lines, data, length);
@@ -245,10 +268,10 @@ static void show(struct talk *talk, const char *data, size_t length,
     int used = 0;
     if (from)
         used = snprintf(line, sizeof line, "[%s] ", address_format(from, who));
+    if (on_screen) /* the name of a Unix socket is the other side's, too */
+        defuse(line, (size_t)used);
     memcpy(line + used, data, shown);
     used += (int)shown;
-    if (decorated)
-        defuse(line, (size_t)used);
     if (decorated && talk->overdue > 0)
         used += snprintf(line + used, sizeof line - (size_t)used, "   (%s)",
                          talk->asked_ns != 0
@@ -425,7 +448,7 @@ static void converse(struct talk *talk)
             return;
         }
         if (talk_interrupted) {
-            talk->exit_code = EXIT_INTERRUPTED;
+            talk->exit_code = talk_interrupted_code();
             return;
         }
         if (r < 0)
@@ -442,6 +465,14 @@ static void converse(struct talk *talk)
         take_lines(talk);
         talk->over |= ferror(stdout) != 0;
     }
+}
+
+static int printed(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_PASS;
+    log_line("cannot write to standard output");
+    return EXIT_FAILED;
 }
 
 static int talk_to(struct talk *talk)
@@ -461,10 +492,8 @@ static int talk_to(struct talk *talk)
     talk_lines_free(talk->lines);
     talk->lines = NULL;
     free(talk->unsent);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        log_line("cannot write to standard output");
+    if (printed() != EXIT_PASS)
         return EXIT_FAILED;
-    }
     if (why) {
         log_line("cannot read standard input: %s", why);
         return EXIT_FAILED;
@@ -488,10 +517,10 @@ int main(int argc, char **argv)
         log_line("%s", error.text);
     } else if (talk.options.help) {
         options_help(&table, log_program(), stdout);
-        code = fflush(stdout) == 0 ? EXIT_PASS : EXIT_FAILED;
+        code = printed();
     } else if (talk.options.version) {
         printf("sockbench-talk %s\n", BUILD_VERSION);
-        code = fflush(stdout) == 0 ? EXIT_PASS : EXIT_FAILED;
+        code = printed();
     } else if (argc - operands != 1) {
         log_line("talk to whom? One address, such as tcp://127.0.0.1:9999 (see "
                  "--help)");

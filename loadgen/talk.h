@@ -48,9 +48,12 @@ struct talk {
     unsigned overdue; /* of these, such as may still be answered */
 };
 
-/* A signal that ends the conversation has come. Such signals are blocked but
- * while something is waited for. */
+/* The number of the signal that ends the conversation, or 0. Such signals are
+ * blocked but while something is waited for. */
 extern volatile sig_atomic_t talk_interrupted;
+
+/* The exit code that says which signal it was, as a shell does. */
+int talk_interrupted_code(void);
 
 /* The signal mask to wait with. */
 extern sigset_t talk_waiting_mask;

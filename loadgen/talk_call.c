@@ -164,7 +164,7 @@ static int connect_patiently(struct talk *talk)
             return talk_give_up(talk, "cannot connect to", errno);
         let_signals_in();
         if (talk_interrupted)
-            return EXIT_INTERRUPTED;
+            return talk_interrupted_code();
         if (!remarked &&
             clock_now_ns() - began_ns >= talk->options.timeout_ns) {
             remarked = true;
@@ -211,7 +211,7 @@ static int await_caller(struct talk *talk)
     int fd = -1;
     while (fd < 0) {
         if (talk_interrupted)
-            return EXIT_INTERRUPTED;
+            return talk_interrupted_code();
         if (ppoll(&waiting, 1, NULL, &talk_waiting_mask) < 0) {
             if (errno == EINTR)
                 continue;

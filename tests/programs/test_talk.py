@@ -228,8 +228,21 @@ class Pipes(unittest.TestCase):
         with serving("epoll", "tcp://127.0.0.1:0") as server, open("/dev/full", "w") as full:
             done = subprocess.run([TALK, server.address], input="x\n", stdout=full, stderr=subprocess.PIPE, text=True,
                                   timeout=LONG_S)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("cannot write to standard output", done.stderr)
+            told = subprocess.run([TALK, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=LONG_S)
+        for each in (done, told):
+            self.assertEqual((each.returncode, each.stderr), (1, "sockbench-talk: cannot write to standard output\n"))
+
+    def test_the_socket_does_not_take_the_place_of_a_closed_standard_input(self):
+        with serving("epoll", "tcp://127.0.0.1:0") as server:
+            done = subprocess.run(["sh", "-c", 'exec "$0" "$1" <&-', TALK, server.address], capture_output=True,
+                                  text=True, timeout=LONG_S)
+        self.assertEqual((done.returncode, done.stdout, done.stderr),
+                         (1, "", "sockbench-talk: cannot read standard input: Bad file descriptor\n"))
+
+    def test_a_nul_is_not_the_end_of_the_close_word(self):
+        with serving("epoll", "tcp://127.0.0.1:0") as server:
+            self.answered(talk(server.address, "--close-word", "close", typed="close\0\nclose \nnot sent\n"),
+                          "close\0\nclose \n")
 
     def test_the_bench_hands_on_to_it(self):
         with serving("epoll", "tcp://127.0.0.1:0") as server:
@@ -412,7 +425,8 @@ class Refusals(unittest.TestCase):
                      ["tcp://127.0.0.1:0"], ["tcp://127.0.0.1:7", "--unconnected"], ["tcp://127.0.0.1:7", "--broadcast"],
                      ["udp://127.0.0.1:7", "--no-newline"], ["udp://127.0.0.1:0", "--listen", "--unconnected"],
                      ["tcp://127.0.0.1:7", "--timeout", "0"], ["tcp://127.0.0.1:7", "--timeout", "soon"],
-                     ["tcp://127.0.0.1:7", "--shout"], ["tcp://127.0.0.1:7", "--close-word"]):
+                     ["tcp://127.0.0.1:7", "--shout"], ["tcp://127.0.0.1:7", "--close-word"],
+                     ["tcp://127.0.0.1:7", "--close-word", ""], ["tcp://127.0.0.1:7", "--close-word", "bye "]):
             with self.subTest(argv=argv):
                 self.one_line(talk(*argv), 2, "sockbench-talk: ")
 
@@ -485,7 +499,7 @@ class Refusals(unittest.TestCase):
                 client.type("hello\n")
                 self.assertEqual(connection.recv(100), b"hello\n")
                 client.process.send_signal(signal.SIGTERM)
-                self.assertEqual(client.process.wait(LONG_S), 130)
+                self.assertEqual(client.process.wait(LONG_S), 128 + signal.SIGTERM)
 
     def test_ctrl_c_ends_a_connect_that_hangs(self):
         with socket.socket() as server, socket.socket() as waiting:
@@ -647,6 +661,20 @@ class Screen(unittest.TestCase):
             screen.until(r"\?]0;title\?\?\?31m café\r\n")
             screen.type("\x04")
             self.assertEqual(screen.end(), 0)
+
+    def test_nor_when_what_is_sent_comes_from_a_pipe(self):
+        def serve(client):
+            client.sendall(b"\x1b]0;title\x07\n")
+            read_to_end(client)
+
+        ours, theirs = pty.openpty()
+        try:
+            with peer(serve) as address:
+                done = subprocess.run([TALK, address], stdin=subprocess.DEVNULL, stdout=theirs, timeout=LONG_S)
+            self.assertEqual((done.returncode, os.read(ours, 100)), (0, b"?]0;title?\r\n"))
+        finally:
+            os.close(ours)
+            os.close(theirs)
 
     def test_ctrl_c_leaves_the_terminal_as_it_was(self):
         with serving("epoll", "tcp://127.0.0.1:0") as server:
