@@ -2,8 +2,10 @@
  * of its --slo. */
 #include "bench/find_search.h"
 #include "bench/find_slo.h"
+#include "bench/words.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -363,4 +365,27 @@ Test(slo, a_late_generator_is_not_the_servers_failing)
                    STEP_HELD, "");
     expect_outcome(report_of(1, 2000, 2000, "invalid"), "p99<1s", STEP_BROKE,
                    "not a valid measurement: sends were late");
+}
+
+Test(words, are_split_as_a_shell_does)
+{
+    struct words words;
+    cr_assert_eq(words_split("  python3 'a b'/\"c's\" '' {port}\t", &words), 0);
+    cr_assert_eq(words.count, 4);
+    cr_expect_str_eq(words.list[0], "python3");
+    cr_expect_str_eq(words.list[1], "a b/c's");
+    cr_expect_str_eq(words.list[2], "");
+    cr_expect_str_eq(words.list[3], "{port}");
+    cr_expect_null(words.list[4]);
+    words_done(&words);
+    cr_expect_eq(words_split("", &words), 0);
+    cr_expect_eq(words.count, 0);
+    cr_expect_eq(words_split("a 'b", &words), -EINVAL);
+    words_done(&words);
+    char many[2 * WORDS_MAX + 3];
+    for (size_t i = 0; i < sizeof many - 1; i++)
+        many[i] = i % 2 == 0 ? 'x' : ' ';
+    many[sizeof many - 1] = '\0';
+    cr_expect_eq(words_split(many, &words), -E2BIG);
+    words_done(&words);
 }
