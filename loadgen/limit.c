@@ -12,6 +12,10 @@ static const char *why_no_limit(const struct course *course)
 {
     if (course->engine == &engine_null)
         return "no network";
+    if (!address_is_loopback(&course->target))
+        return "the raw loop is of this machine, the target is not";
+    if (course->one_way)
+        return "one way: there are no round trips";
     if (course->depth > 1)
         return "several requests in flight share system calls and segments: "
                "the raw loop has one";

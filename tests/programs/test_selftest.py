@@ -119,7 +119,7 @@ class Selftest(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         self.assertIn("sockbench-selftest", done.stdout)
 
-    def load(self, *options, cache, address=None):
+    def load(self, *options, cache):
         with serving("epoll", "tcp://127.0.0.1:0") as server:
             done = run(LOAD, server.address, *SHORT, *options, env=dict(os.environ, XDG_CACHE_HOME=cache))
         self.assertEqual(done.returncode, 0, done.stderr)
