@@ -3,6 +3,7 @@ import json
 import os
 import select
 import socket
+import struct
 import sys
 import tempfile
 import threading
@@ -264,6 +265,18 @@ class Words(Folder):
                          refused("--one-way", address="tcp://127.0.0.1:9"))
         self.assertEqual((1, "cannot read the trace '%s/not': Not a directory" % self.path),
                          refused("--server-trace", self.path + "/not"))
+
+    def test_a_damaged_trace_is_refused(self):
+        for offset, form, value in ((0, "<B", 0), (8, "<I", 2), (12, "<I", 63), (12, "<I", 2**32 - 1),
+                                    (16, "<Q", 11), (16, "<Q", 2**63), (24, "<Q", 0), (32, "<Q", 2**64 - 40)):
+            with self.subTest(offset=offset, value=value):
+                trace = Trace(self.path, create_records=10)
+                struct.pack_into(form, trace.map, offset, value)
+                trace.close()
+                self.assertEqual((2, "--server-trace '%s': not a file of sockbench-serve --trace" % self.path),
+                                 refused("--server-trace", self.path))
+        os.truncate(self.path, 4096)
+        self.assertEqual(2, refused("--server-trace", self.path)[0])
 
     def test_a_trace_with_too_little_room_is_refused(self):
         Trace(self.path, create_records=10, flows=4).close()
