@@ -26,7 +26,8 @@ static const char *const load_reserved[] = {
     "quiet",       "label",    "help",        "version",         "rate",
     "duration",    "requests", "warmup",      "rate-per-conn",   "timeout",
     "connections", "threads",  "size",        "arrival",         "pipeline",
-    "hlog",        "hgrm",     "server-cpus", "reconnect-every", NULL};
+    "hlog",        "hgrm",     "server-cpus", "reconnect-every", "json-stream",
+    NULL};
 
 static int fail(struct target_error *error, int exit_code, const char *format,
                 ...) __attribute__((format(printf, 3, 4)));

@@ -39,8 +39,8 @@ static const char *const server_reserved[] = {
     "model",       "listen",  "service", "cpus",    "ready-fd", "list", "json",
     "counters-fd", "verbose", "help",    "version", "trace",    NULL};
 static const char *const load_reserved[] = {
-    "service", "cpus", "seed",    "output",       "json", "quiet",
-    "label",   "help", "version", "server-trace", NULL};
+    "service", "cpus", "seed",    "output",       "json",        "quiet",
+    "label",   "help", "version", "server-trace", "json-stream", NULL};
 /* What a sharded layout is made of. */
 static const char *const server_sharded[] = {"workers", "steer", NULL};
 static const char *const load_sharded[] = {"threads", NULL};

@@ -129,6 +129,7 @@ BAD = [
     (load('\n  "size": "64q"'), "2:11", "a size such as"),
     (load('"cpus": "1"'), None, "decided by the bench"),
     (load('"output": "x"'), None, "decided by the bench"),
+    (load('"json-stream": true'), None, "decided by the bench"),
     (load('"transport": "tpc"'), None, "transport must be tcp or udp"),
     (load('"server_options": {"mdoel": "x"}'), None, "unknown key 'mdoel'"),
     (load('"duration": "1s", "requests": 100'), None, "a duration or a number of requests"),

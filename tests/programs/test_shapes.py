@@ -151,7 +151,8 @@ class Sizes(unittest.TestCase):
     def test_sizes_depend_on_seed_flow_and_number_alone(self):
         def sizes(*words):
             recorder = Recorder("udp")
-            load_json(recorder.address, "-c", 6, "-n", 300, "-w", 0, "-s", "uniform:20,900", *words)
+            load_json(recorder.address, "-c", 6, "-n", 300, "-w", 0, "-s", "uniform:20,900", "--timeout", "500ms",
+                      *words)
             recorder.close()
             return {identity(d): len(d) for d in recorder.datagrams if d}
         first = sizes("-t", 1, "--engine", "epoll")
@@ -210,7 +211,8 @@ class Sources(unittest.TestCase):
     def test_datagrams_and_ipv6_too(self):
         with serving("epoll", "udp://127.0.0.1:0") as server:
             for more in ((), ("--unconnected",)):
-                report = load_json(server.address, "-c", 4, "-n", 200, "-w", 0, "--source", "127.0.0.9", *more)
+                report = load_json(server.address, "-c", 4, "-n", 200, "-w", 0, "--source", "127.0.0.9", "--timeout",
+                                   "500ms", *more)
                 self.assertEqual(report["accounting"]["ok"], 200)
         with serving("epoll", "tcp://[::1]:0") as server:
             report = load_json(server.address, "-c", 4, "-n", 200, "-w", 0, "--source", "::1")
