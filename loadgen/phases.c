@@ -207,19 +207,19 @@ static void publish(struct loop *loop)
 static uint64_t patience_of(const struct loop *loop)
 {
     uint64_t until_ns = loop->edge_ns;
-    uint64_t due_ns = requests_next_due_ns(loop);
-    if (due_ns < until_ns)
-        until_ns = due_ns;
+    const uint64_t due_ns = requests_next_due_ns(loop);
+    const uint64_t spin_ns = loop->course->spin_ns;
+    if (due_ns != UINT64_MAX) {
+        const uint64_t wake_ns = due_ns > spin_ns ? due_ns - spin_ns : 0;
+        until_ns = wake_ns < until_ns ? wake_ns : until_ns;
+    }
     if (loop->throttle.waiting > 0 &&
         throttle_next_ns(&loop->throttle) < until_ns)
         until_ns = throttle_next_ns(&loop->throttle);
     if (loop->pour_ns < until_ns && loop->course->one_way &&
         !is_open_loop(loop))
         until_ns = loop->pour_ns;
-    if (until_ns <= loop->now_ns ||
-        (due_ns != UINT64_MAX && loop->course->spin))
-        return 0;
-    return until_ns - loop->now_ns;
+    return until_ns > loop->now_ns ? until_ns - loop->now_ns : 0;
 }
 
 /* One way, in a closed loop: another batch of each flow, whatever became of the
@@ -250,11 +250,11 @@ static int turn(struct loop *loop)
     struct completion completions[COMPLETIONS_MAX];
     const struct engine_ops *ops = loop->engine->ops;
     uint64_t began_ns = loop->now_ns;
-    int n = ops->wait(loop->engine, patience_of(loop), completions,
-                      COMPLETIONS_MAX);
+    const uint64_t patience_ns = patience_of(loop);
+    int n = ops->wait(loop->engine, patience_ns, completions, COMPLETIONS_MAX);
     loop->now_ns = clock_of(loop);
-    if (!requests_make_due(loop, DUE_A_TURN) && n == 0 && loop->course->spin &&
-        loop->phase == PHASE_WINDOW)
+    if (!requests_make_due(loop, DUE_A_TURN) && n == 0 && patience_ns == 0 &&
+        loop->course->spin_ns > 0 && loop->phase == PHASE_WINDOW)
         loop->tally->idle_window_ns += loop->now_ns - began_ns;
     if (loop->now_ns >= loop->edge_ns)
         on_edge(loop);

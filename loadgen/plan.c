@@ -22,6 +22,7 @@
 #define BYTES_IN_FLIGHT_MAX (8ULL << 30)
 #define OFFLOAD_FROM_PIPELINE 8
 #define SPIN_ABOVE_PER_S 5000.0 /* per thread; below, sleeping costs little */
+#define SPIN_AFTER_SLEEP_NS 150000u /* wakes are late by less, as a rule */
 
 static int fail(struct plan_error *error, int exit_code, const char *format,
                 ...) __attribute__((format(printf, 3, 4)));
@@ -557,9 +558,12 @@ static void fill_schedule(struct plan *plan)
                  course->connections, o->seed);
     /* Spinning where nobody vouched for a CPU of its own could take the
      * server's. */
-    course->spin = is_word(o->pacing, "spin") ||
-                   (is_word(o->pacing, "auto") && o->cpus && plan->may_spin &&
-                    course->rate_per_s / course->threads > SPIN_ABOVE_PER_S);
+    const bool may = is_word(o->pacing, "auto") && o->cpus && plan->may_spin;
+    const double each_per_s = course->rate_per_s / course->threads;
+    if (is_word(o->pacing, "spin") || (may && each_per_s > SPIN_ABOVE_PER_S))
+        course->spin_ns = UINT64_MAX;
+    else if (may)
+        course->spin_ns = SPIN_AFTER_SLEEP_NS;
 }
 
 static void fill_course(struct plan *plan)

@@ -119,7 +119,10 @@ static void put_arrival(json_t *load, const struct view *view)
     json_t *out = put_object(load, "arrival");
     put_text(out, "how", view->plan->options.arrival);
     put_real(out, "rate_per_s", course->rate_per_s);
-    put_text(out, "pacing", course->spin ? "spin" : "block");
+    put_text(out, "pacing",
+             course->spin_ns == UINT64_MAX ? "spin"
+             : course->spin_ns > 0         ? "sleep-then-spin"
+                                           : "block");
     put_count(out, "longest_queue", view->total->longest_queue);
     if (arrival_test(&course->arrival, ARRIVAL_SAMPLES, &distance, &critical)) {
         json_t *test = put_object(out, "kolmogorov_smirnov");

@@ -47,7 +47,9 @@ struct course {
     double rate_per_s; /* open loop: all flows together; 0: closed loop */
     struct arrival arrival;
     uint32_t max_inflight; /* open loop: per thread; beyond it: skipped */
-    bool spin; /* open loop: wait for what is due without sleeping */
+    /* Open loop: so long before a request is due the thread no longer sleeps;
+     * UINT64_MAX: it never does. */
+    uint64_t spin_ns;
     bool nodelay;
     bool stream;
     bool udp_offload;   /* datagrams of one size in blocks */
