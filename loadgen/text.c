@@ -262,14 +262,15 @@ static void print_accounting(const json_t *report, FILE *out)
             units_format_count(count_at(flows, "served"), a));
     const json_t *idle = at(report, "load.idle_clients");
     if (json_is_object(idle))
-        fprintf(out,
-                "              beside them %llu silent client%s: connected %llu "
-                "times, served %llu, failed %llu\n",
-                (unsigned long long)count_at(idle, "count"),
-                count_at(idle, "count") == 1 ? "" : "s",
-                (unsigned long long)count_at(idle, "connected"),
-                (unsigned long long)count_at(idle, "served"),
-                (unsigned long long)count_at(idle, "failed"));
+        fprintf(
+            out,
+            "              beside them %llu silent client%s: connected %llu "
+            "times, served %llu, failed %llu\n",
+            (unsigned long long)count_at(idle, "count"),
+            count_at(idle, "count") == 1 ? "" : "s",
+            (unsigned long long)count_at(idle, "connected"),
+            (unsigned long long)count_at(idle, "served"),
+            (unsigned long long)count_at(idle, "failed"));
 }
 
 static void print_ratio(const json_t *udp, const char *key, FILE *out)

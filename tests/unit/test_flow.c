@@ -124,6 +124,24 @@ Test(flow, a_request_larger_than_the_ring_makes_it_grow)
     cr_expect_null(memory);
 }
 
+Test(flow, what_is_taken_back_leaves_no_gap)
+{
+    for (uint32_t before = 0; before < 3; before++) {
+        make(0);
+        for (uint32_t i = 0; i < 200; i++) {
+            for (uint32_t k = 0; k < before; k++)
+                cr_assert(push(21));
+            cr_assert(push(1 + i));
+            flow_take_back(&flow);
+            cr_assert(push(17));
+            check();
+            cr_assert_leq(count_pieces(), 2);
+            flow.head = flow.tail - (i % 2);
+        }
+        flow_memory_done(&memory);
+    }
+}
+
 Test(flow, empty_requests_have_places_too)
 {
     make(0);
