@@ -19,6 +19,8 @@
 
 /* Descriptors that are not clients: the standard ones, loops, rings, timers. */
 #define RESERVED_DESCRIPTORS 32
+/* And in each loop beyond the first: its listener, poller and timer. */
+#define DESCRIPTORS_A_LOOP 3
 
 static int usage(const char *text)
 {
@@ -235,12 +237,15 @@ static void set_limits(struct server *server)
 {
     struct rlimit limit = {0};
     uint64_t fit = 1;
+    uint64_t reserved = RESERVED_DESCRIPTORS;
+    if (!(server->model->flags & MODEL_SHARES_SOCKET))
+        reserved += DESCRIPTORS_A_LOOP * (server->workers - 1);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
         getrlimit(RLIMIT_NOFILE, &limit);
-        if (limit.rlim_cur > RESERVED_DESCRIPTORS)
-            fit = limit.rlim_cur - RESERVED_DESCRIPTORS;
+        if (limit.rlim_cur > reserved)
+            fit = limit.rlim_cur - reserved;
     }
     uint64_t most = server->model->max_clients;
     server->max_clients = most != 0 && most < fit ? most : fit;

@@ -25,6 +25,14 @@ def every(*options):
         yield {model: stack.enter_context(connect(server)) for model, server in servers.items()}
 
 
+# Loops of their own, with descriptors of their own: by default as many as CPUs.
+LOOPS = ("epoll-workers", "uring-multishot")
+
+
+def loops(model, count):
+    return ("--workers", count) if model in LOOPS else ()
+
+
 def few_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 
@@ -89,19 +97,29 @@ class MaxClients(unittest.TestCase):
 
 
 class Descriptors(unittest.TestCase):
+    def served_of_200(self, server):
+        clients = [connect(server) for _ in range(200)]
+        served = sum(not is_closed(client) for client in clients)
+        for client in clients:
+            client.close()
+        return served
+
     def test_the_default_limit_leaves_a_reserve(self):
         for model in REFUSING:
             with self.subTest(model=model), \
-                    stream(model, *crowd(model, 32), preexec_fn=few_descriptors) as server:
-                clients = [connect(server) for _ in range(200)]
-                served = [client for client in clients if not is_closed(client)]
-                self.assertEqual(len(served), 32)
-                for client in clients:
-                    client.close()
+                    stream(model, *crowd(model, 32), *loops(model, 1), preexec_fn=few_descriptors) as server:
+                self.assertEqual(self.served_of_200(server), 32)
+
+    def test_and_more_for_more_loops(self):
+        for model in models("stream", LOOPS):
+            with self.subTest(model=model), stream(model, "--workers", 8, preexec_fn=few_descriptors) as server:
+                self.assertEqual(self.served_of_200(server), 32 - 7 * 3)
+                self.assertNotIn("cannot accept", server.stop()[1])
 
     def test_running_out_is_survived_without_spinning(self):
         def check(model):
-            with stream(model, "--max-clients", 1000, *crowd(model, 64), preexec_fn=few_descriptors) as server:
+            with stream(model, "--max-clients", 1000, *crowd(model, 64), *loops(model, 2),
+                        preexec_fn=few_descriptors) as server:
                 # The first has its place before the others come: loops of several workers race for it.
                 clients = [connect(server)]
                 self.assertTrue(answered(clients[0]))

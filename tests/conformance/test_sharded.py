@@ -14,7 +14,10 @@ from traffic import connect, datagram, light, models, peer, read_exactly, stream
 
 CPUS = sorted(os.sched_getaffinity(0))
 TWO = "%d,%d" % (CPUS[0], CPUS[-1])
-STEERED = {"stream": ("epoll-workers", "uring-multishot"), "datagram": ("reuseport", "batch", "gso", "uring")}
+# By the registry: whether what it says is so is tested here.
+STEERED = {transport: tuple(row["name"] for row in json.loads(run(SERVE, "--list", "--json").stdout)
+                            if row["transport"] == transport and row["takes_steering"])
+           for transport in ("stream", "datagram")}
 HARD = struct.pack("ii", 1, 0)  # a reset at the end: no port waits
 
 
@@ -125,6 +128,10 @@ class Steering(unittest.TestCase):
 
 
 class Words(unittest.TestCase):
+    def test_those_with_a_socket_for_each_worker_take_it(self):
+        self.assertLessEqual({"epoll-workers", "uring-multishot"}, set(STEERED["stream"]))
+        self.assertLessEqual({"reuseport", "batch", "gso", "uring"}, set(STEERED["datagram"]))
+
     def refused(self, says, *words):
         result = run(SERVE, *words, "--steer", "cpu")
         self.assertEqual(result.returncode, 2, result)
