@@ -48,6 +48,9 @@ def check_load_report(report):
     response = report["latency"]["response"]
     one_way = report["load"]["one_way"]
     assert (response["count"] if response else 0) == (0 if one_way else a["ok"]), (response, a)
+    size = report["load"]["size"]
+    achieved = size["achieved_mean_bytes"]
+    assert achieved is None or size["min_bytes"] <= achieved <= size["max_bytes"], size
     flows = report["load"]["flows"]
     assert flows["served"] + flows["unserved"] == flows["connected"] <= flows["offered"], flows
     udp = report["udp"]
