@@ -58,6 +58,8 @@ static struct counters since(const struct counters *before,
         .no_ports = after->no_ports - before->no_ports,
         .in_errors = after->in_errors - before->in_errors,
         .rcvbuf_errors = after->rcvbuf_errors - before->rcvbuf_errors,
+        .mem_errors = after->mem_errors - before->mem_errors,
+        .checksum_errors = after->checksum_errors - before->checksum_errors,
         .sndbuf_errors = after->sndbuf_errors - before->sndbuf_errors,
         .lo_dropped = after->lo_dropped - before->lo_dropped,
     };

@@ -87,6 +87,8 @@ bool counters_add_snmp(const char *text, struct counters *counters)
     counters->no_ports += column(names, values, "NoPorts");
     counters->in_errors += column(names, values, "InErrors");
     counters->rcvbuf_errors += column(names, values, "RcvbufErrors");
+    counters->mem_errors += column(names, values, "MemErrors");
+    counters->checksum_errors += column(names, values, "InCsumErrors");
     counters->sndbuf_errors += column(names, values, "SndbufErrors");
     return true;
 }
@@ -107,6 +109,8 @@ bool counters_add_snmp6(const char *text, struct counters *counters)
     counters->no_ports += value_of(text, "Udp6NoPorts");
     counters->in_errors += value_of(text, "Udp6InErrors");
     counters->rcvbuf_errors += value_of(text, "Udp6RcvbufErrors");
+    counters->mem_errors += value_of(text, "Udp6MemErrors");
+    counters->checksum_errors += value_of(text, "Udp6InCsumErrors");
     counters->sndbuf_errors += value_of(text, "Udp6SndbufErrors");
     return true;
 }

@@ -15,8 +15,11 @@ struct counters {
     uint64_t in;        /* InDatagrams: those that a recvmsg took */
     uint64_t out;       /* OutDatagrams */
     uint64_t no_ports;  /* arrived where nobody was bound */
-    uint64_t in_errors; /* every drop at a socket, the next line's included */
+    uint64_t in_errors; /* every drop at a socket: the next three lines, and
+                           what a socket's filter refused */
     uint64_t rcvbuf_errors;
+    uint64_t mem_errors;
+    uint64_t checksum_errors;
     uint64_t sndbuf_errors; /* failed sends, and those that only look sent */
     uint64_t lo_dropped;    /* by the loopback's queues, either direction */
 };

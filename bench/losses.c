@@ -53,6 +53,24 @@ static int64_t never_read(const struct losses_facts *facts)
     return facts->server.left_unread && left > 0 ? left : 0;
 }
 
+/* Dropped at a socket for any reason but that it listened no more. */
+static uint64_t overflowed(const struct counters *kernel)
+{
+    return kernel->rcvbuf_errors + kernel->mem_errors + kernel->checksum_errors;
+}
+
+/* Replies to a client that listened no more, or was gone. It lets nothing in
+ * at its end, by a filter; that may live on a little longer than the client,
+ * whose own count is the less then. */
+static int64_t came_too_late(const struct losses_facts *facts)
+{
+    uint64_t filtered = facts->kernel.in_errors - overflowed(&facts->kernel);
+    if (!facts->is_private || filtered < facts->client.after_end)
+        filtered = facts->client.after_end;
+    return (int64_t)(filtered +
+                     (facts->is_private ? facts->kernel.no_ports : 0));
+}
+
 /* The kernel of a private namespace counts single datagrams. */
 static void by_counters(const struct losses_facts *facts, struct losses *l)
 {
@@ -66,17 +84,14 @@ static void by_counters(const struct losses_facts *facts, struct losses *l)
         received = kernel->in - facts->client.received;
         replied = (uint64_t)(less(kernel->out, taken) + device -
                              (int64_t)kernel->lo_dropped);
-        drops =
-            kernel->in_errors - facts->client.drops - facts->client.after_end;
+        drops = overflowed(kernel) - facts->client.drops;
     }
     l->by = LOSSES_BY_COUNTERS;
     l->local_qdisc = of(device);
     l->server_buffer = of((int64_t)drops);
     l->server = of(never_read(facts));
     if (facts->replies)
-        l->server.count +=
-            less(received, replied) +
-            (int64_t)(facts->client.after_end + kernel->no_ports);
+        l->server.count += less(received, replied) + came_too_late(facts);
     else
         l->arrived = received;
     l->client_buffer = of((int64_t)facts->client.drops);
@@ -104,25 +119,27 @@ static void by_sequence(const struct losses_facts *facts, struct losses *l)
     uint64_t taken = facts->client.sends - facts->client.refused;
     int64_t forward = less(taken, facts->server.received);
     int64_t back = less(facts->server.replied, facts->client.received);
-    uint64_t late = facts->client.after_end;
+    bool late = came_too_late(facts) > 0;
+    bool unread = facts->server.left_unread;
     bool device = !facts->is_private || kernel->lo_dropped > 0 ||
                   kernel->sndbuf_errors > 0;
-    if (facts->is_private)
-        late += kernel->no_ports;
     l->by = LOSSES_BY_SEQUENCE;
     l->unknown = of(0);
-    l->server_buffer = of(at_socket(forward, facts->server.drops,
-                                    device || facts->server.left_unread, l));
+    l->server_buffer = of(0);
     l->server = of(0);
     l->client_buffer = of(0);
+    if (unread && facts->server.drops == 0 && !device)
+        l->server.count += forward;
+    else
+        l->server_buffer.count =
+            at_socket(forward, facts->server.drops, device || unread, l);
     if (facts->replies) {
-        l->client_buffer.count =
-            at_socket(back, facts->client.drops, device || late > 0, l);
-        l->server.count = less(facts->server.received, facts->server.replied);
-        if (late > 0 && facts->client.drops == 0 && !device) {
+        l->server.count += less(facts->server.received, facts->server.replied);
+        if (late && facts->client.drops == 0 && !device)
             l->server.count += back;
-            l->unknown.count -= back;
-        }
+        else
+            l->client_buffer.count =
+                at_socket(back, facts->client.drops, device || late, l);
     } else {
         l->arrived = facts->server.received;
     }

@@ -83,6 +83,35 @@ Test(losses, what_the_ends_and_the_kernel_disagree_on_is_told)
     cr_expect_eq(l.difference.count, -1);
 }
 
+Test(losses, a_filter_that_outlives_the_client_is_seen_by_the_kernel)
+{
+    struct losses_facts facts = example();
+    struct losses l;
+    facts.client.after_end = 4; /* three more came while it was closed */
+    losses_of(&facts, &l);
+    expect_example(&l);
+}
+
+Test(losses, blocks_that_were_never_read_are_the_servers)
+{
+    struct losses_facts facts = {
+        .replies = true,
+        .blocks = true,
+        .client = {.sends = 128, .received = 64},
+        .server = {.counted = true,
+                   .received = 64,
+                   .replied = 64,
+                   .left_unread = true},
+        .is_private = true,
+        .kernel = {.in = 2, .out = 3},
+    };
+    struct losses l;
+    losses_of(&facts, &l);
+    cr_expect_eq(l.server.count, 64);
+    cr_expect_eq(l.unknown.count, 0);
+    cr_expect_eq(l.difference.count, 0);
+}
+
 Test(losses, nothing_lost_is_nothing_anywhere)
 {
     struct losses_facts facts = {
@@ -153,7 +182,7 @@ Test(losses, without_replies_the_way_ends_at_the_server)
                    .drops_known = true,
                    .drops = 30},
         .is_private = true,
-        .kernel = {.in = 70, .out = 100, .in_errors = 30},
+        .kernel = {.in = 70, .out = 100, .in_errors = 30, .rcvbuf_errors = 30},
     };
     struct losses l;
     losses_of(&facts, &l);
@@ -212,7 +241,7 @@ static struct losses_facts blocks(void)
                    .drops_known = true,
                    .drops = 2},
         .is_private = true,
-        .kernel = {.in = 16, .out = 18, .in_errors = 2},
+        .kernel = {.in = 16, .out = 18, .in_errors = 2, .rcvbuf_errors = 2},
     };
 }
 
