@@ -4,6 +4,7 @@
 
 #include "loadgen/measure/report.h"
 #include "servers/cli/log.h"
+#include "servers/cli/units.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -199,12 +200,14 @@ static void judge_lateness(struct judgement *judgement)
     const struct view *view = judgement->view;
     if (!(evidence_lateness_ratio(view) > LATENESS_LIMIT))
         return;
+    char lateness[UNITS_TEXT_MAX];
+    char response[UNITS_TEXT_MAX];
     add_reason(judgement->reasons,
-               "sends were late: p%.3g %.1f us, more than a tenth of the "
-               "response time's p50 of %.1f us",
+               "sends were late: p%.3g %s, more than a tenth of the response "
+               "time's p50 of %s",
                100 * latency_lateness_quantile(view),
-               (double)latency_lateness_ns(view) / 1e3,
-               (double)latency_response_p50_ns(view) / 1e3);
+               units_format_duration(latency_lateness_ns(view), lateness),
+               units_format_duration(latency_response_p50_ns(view), response));
     condemn(judgement, STATUS_GENERATOR_BOUND,
             CLAIM_THROUGHPUT | CLAIM_LATENCY);
 }
