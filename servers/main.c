@@ -371,8 +371,9 @@ static int open_trace(struct server *server)
     const bool is_shared =
         server->model->flags & MODEL_SHARES_SOCKET &&
         (server->workers > 1 || !(server->model->flags & MODEL_TAKES_WORKERS));
-    int r = server_trace_open(&server->trace, path,
-                              server->options->trace_records, is_shared);
+    int r =
+        server_trace_open(&server->trace, path, server->options->trace_records,
+                          is_shared, server->workers);
     if (r == -EEXIST || r == -EBUSY)
         log_line("--trace '%s': %s", path,
                  r == -EBUSY ? "another server writes it"

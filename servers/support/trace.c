@@ -29,10 +29,27 @@ struct place {
 
 struct server_trace {
     struct trace file;
+    bool has_several; /* threads or children that note: flows want their lock */
     _Atomic(struct place *) places;
 };
 
 static __thread struct place *here;
+
+/* A server that notes alone needs no lock: who reads meanwhile looks again when
+ * all is quiet. */
+static inline void enter(const struct server_trace *trace,
+                         struct trace_flow *flow)
+{
+    if (trace->has_several)
+        trace_lock(&flow->lock);
+}
+
+static inline void leave(const struct server_trace *trace,
+                         struct trace_flow *flow)
+{
+    if (trace->has_several)
+        trace_unlock(&flow->lock);
+}
 
 static uint64_t now_ns(void)
 {
@@ -42,7 +59,8 @@ static uint64_t now_ns(void)
 }
 
 int server_trace_open(struct server_trace **ret, const char *path,
-                      uint64_t records_capacity, bool is_shared)
+                      uint64_t records_capacity, bool is_shared,
+                      unsigned workers)
 {
     struct server_trace *trace = calloc(1, sizeof *trace);
     if (!trace)
@@ -53,6 +71,7 @@ int server_trace_open(struct server_trace **ret, const char *path,
         return r;
     }
     trace->file.header->is_shared = is_shared;
+    trace->has_several = is_shared || workers > 1;
     *ret = trace;
     return 0;
 }
@@ -153,7 +172,7 @@ static void note(struct server_trace *trace, struct place *place,
         return;
     }
     struct trace_flow *flow = &trace->file.flows[frame->flow];
-    trace_lock(&flow->lock);
+    enter(trace, flow);
     if (frame->type == 'D') {
         count(flow, frame->sequence);
         flow->bytes += length_bytes;
@@ -163,7 +182,7 @@ static void note(struct server_trace *trace, struct place *place,
     } else {
         flow->warmup++;
     }
-    trace_unlock(&flow->lock);
+    leave(trace, flow);
     if (frame->type != 'D')
         return;
     place->current.flow = frame->flow;
@@ -214,9 +233,9 @@ void server_trace_decided(struct server_trace *trace, bool has_reply,
         place->under_way[place->tail++ % UNDER_WAY_MAX] = place->current;
     } else if (refused && place->current.flow != NOWHERE) {
         struct trace_flow *flow = &trace->file.flows[place->current.flow];
-        trace_lock(&flow->lock);
+        enter(trace, flow);
         flow->refused++;
-        trace_unlock(&flow->lock);
+        leave(trace, flow);
     }
 }
 
@@ -245,10 +264,10 @@ void server_trace_sent(struct server_trace *trace, unsigned count, bool taken)
         if (mark.flow == NOWHERE)
             continue;
         struct trace_flow *flow = &trace->file.flows[mark.flow];
-        trace_lock(&flow->lock);
+        enter(trace, flow);
         flow->replied += taken;
         flow->send_errors += !taken;
-        trace_unlock(&flow->lock);
+        leave(trace, flow);
         if (mark.record == NOWHERE)
             continue;
         struct trace_record *at = &trace->file.records[mark.record];

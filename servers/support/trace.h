@@ -19,7 +19,8 @@ struct server_trace;
 
 /* As trace_create; is_shared: several threads or children use one socket. */
 int server_trace_open(struct server_trace **ret, const char *path,
-                      uint64_t records_capacity, bool is_shared);
+                      uint64_t records_capacity, bool is_shared,
+                      unsigned workers);
 void server_trace_close(struct server_trace *trace); /* NULL is fine */
 
 /* This thread's datagrams that come next were received just now. */
