@@ -158,6 +158,7 @@ class Link(threading.Thread):
         self.there, self.back = 0, 0
         self.dropped, self.overtaken = 0, 0
         self.held = None
+        self.next_back = {}  # by ports: behind the furthest data that came back
         self.ended, self.end = os.pipe()
 
     @staticmethod
@@ -183,8 +184,19 @@ class Link(threading.Thread):
         else:
             os.write(self.far, packet)
 
+    def is_new(self, ports, sequence, length):
+        """Nothing sent again: that is out of order for nobody."""
+        new = (sequence - self.next_back.get(ports, sequence)) % (1 << 32) < 1 << 31
+        if new:
+            self.next_back[ports] = (sequence + length) % (1 << 32)
+        return new
+
     def come_back(self, packet):
         data = self.segment(packet)
+        if data and not self.is_new(*data):
+            self.release()
+            os.write(self.near, packet)
+            return
         self.back += bool(data)
         if self.held and data:
             ports, sequence, length = self.held[1]
