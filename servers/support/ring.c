@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define LEAST_ENTRIES 64
+#define CAP_LEAST 4096u /* to be asked anew so often costs nothing */
 
 /*
  * Best first. SINGLE_ISSUER and DEFER_TASKRUN (6.1): completions are made when
@@ -226,12 +227,16 @@ static int try_receive(struct ring *ring)
 }
 
 /* Linux 6.17 ends a multishot receive after so many bytes if told to: then a
- * client that sends and never reads has no more of our memory than that. */
+ * client that sends and never reads has little more of our memory than its
+ * quota. */
 static int find_cap(struct ring *ring, const struct server_options *options)
 {
+    const uint32_t buffer_bytes = (uint32_t)options->buffer_bytes;
     ring->cap_bytes = 1;
     int r = try_receive(ring);
-    ring->cap_bytes = r == 1 ? (uint32_t)options->buffer_bytes : 0;
+    ring->cap_bytes = r == 1 ? (buffer_bytes < CAP_LEAST * 4 ? buffer_bytes
+                                                             : buffer_bytes / 4)
+                             : 0;
     size_t length = strlen(ring->granted);
     if (r == 1)
         snprintf(ring->granted + length, sizeof ring->granted - length,

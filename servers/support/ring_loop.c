@@ -23,7 +23,8 @@ int ring_loop_open(struct ring_loop *loop, struct worker *worker)
     memset(loop, 0, sizeof *loop);
     loop->worker = worker;
     loop->server = worker->server;
-    loop->quota_bytes = worker->server->options->buffer_bytes;
+    /* A receive that is under way comes on top. */
+    loop->quota_bytes = worker->server->options->buffer_bytes / 2;
     loop->wanted = BIT(RING_ACCEPT) | BIT(RING_STOP) | BIT(RING_TICK);
     loop->tick = (uint32_t)(drain_now_ns() / 1000000000);
     int r = ring_open(&loop->ring, worker->server->options);
