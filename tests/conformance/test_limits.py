@@ -9,8 +9,8 @@ import time
 import unittest
 
 from programs import SANITIZED
-from traffic import (connect, cpu_s, crowd, held, light, models, noise, read_exactly, read_to_end, side_by_side, stream,
-                     stuff, until)
+from traffic import (becomes, connect, cpu_s, crowd, held, light, models, noise, read_exactly, read_to_end,
+                     settled, side_by_side, stream, stuff, until)
 
 MODELS = models("stream")
 # The others leave those above in the backlog.
@@ -191,7 +191,7 @@ class Leftovers(unittest.TestCase):
             with self.subTest(model=model), stream(model, "--backlog", 128) as server:
                 with connect(server) as client:  # before and after: one is served
                     self.assertTrue(answered(client))
-                    before = held(server)
+                    before = settled(lambda: held(server))
                 for i in range(count):
                     client = connect(server)
                     if i % 4 == 0:
@@ -202,7 +202,7 @@ class Leftovers(unittest.TestCase):
                     data = noise(1000)
                     client.sendall(data)
                     self.assertEqual(read_exactly(client, 1000), data)
-                    until(lambda: held(server) == before, "as before: %s" % before)
+                    becomes(before, lambda: held(server))
 
 
 if __name__ == "__main__":

@@ -266,5 +266,25 @@ def until(condition, what, timeout_s=5.0):
         select.select([], [], [], 0.01)
 
 
+def becomes(wanted, look, timeout_s=10.0):
+    """As until, for a state that is to be `wanted`; says what it was instead."""
+    end = time.monotonic() + timeout_s
+    while (found := look()) != wanted:
+        if time.monotonic() > end:
+            raise AssertionError("not within %g s: %s; it is %s" % (timeout_s, wanted, found))
+        select.select([], [], [], 0.01)
+
+
+def settled(look):
+    """What `look` sees once it has seen the same for a while: a server that serves may still be tidying up after
+    its start."""
+    found, since = look(), time.monotonic()
+    while time.monotonic() < since + 0.1:
+        select.select([], [], [], 0.01)
+        if look() != found:
+            found, since = look(), time.monotonic()
+    return found
+
+
 def light(full, sanitized):
     return sanitized if SANITIZED else full
