@@ -7,6 +7,7 @@ import unittest
 
 from programs import SERVE, run, serving
 
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 LOOPBACK = "tcp://127.0.0.1:0"
 COUNTERS = ["accepted", "refused", "closed", "timed_out", "accept_pauses", "reads", "writes", "bytes_in", "bytes_out",
             "send_errors", "datagrams_refused", "socket_drops", "per_worker"]
@@ -141,6 +142,18 @@ class Output(unittest.TestCase):
         self.assertEqual(len(table), 1 + len(rows))
         for line, row in zip(table[1:], rows):
             self.assertEqual(line.split()[:2], [row["name"], row["transport"]])
+
+    def test_every_model_has_its_place_in_the_syllabus_and_in_the_table_of_costs(self):
+        rows = json.loads(run(SERVE, "--list", "--json").stdout)
+        kinds = {"stream": "tcp", "datagram": "udp"}
+        with open(os.path.join(ROOT, "servers/README.md"), encoding="utf-8") as file:
+            page = file.read()
+        with open(os.path.join(ROOT, "bench/scenarios/costs.json"), encoding="utf-8") as file:
+            measured = [(server["transport"], server["model"]) for server in json.load(file)["servers"]]
+        self.assertEqual(measured, [(kinds[row["transport"]], row["name"]) for row in rows])
+        places = [page.find("| `%s_%s.c` |" % (kinds[row["transport"]], row["name"].replace("-", "_"))) for row in rows]
+        self.assertNotIn(-1, places)
+        self.assertEqual(places, sorted(places), "the order of the lessons")
 
     def test_a_full_standard_output_is_told(self):
         for argv in (["--help"], ["--list"], ["--model", "epoll", "--listen", LOOPBACK]):
