@@ -10,6 +10,8 @@
 #include <unistd.h>
 #if HAVE_LIBEDIT
 #include <editline/readline.h>
+#include <langinfo.h>
+#include <locale.h>
 #endif
 
 /* More than anybody types; what a pipe holds without newlines is bounded. */
@@ -63,6 +65,14 @@ static void append(struct talk_lines *lines, const char *text, size_t length)
 }
 
 #if HAVE_LIBEDIT
+/* libedit drops what is no character of the locale: of "C", all but ASCII. */
+static void know_letters(void)
+{
+    if (!setlocale(LC_CTYPE, "") ||
+        strcmp(nl_langinfo(CODESET), "ANSI_X3.4-1968") == 0)
+        setlocale(LC_CTYPE, "C.UTF-8");
+}
+
 /* libedit calls back without an argument: there is one terminal. */
 static struct talk_lines *terminal;
 
@@ -99,6 +109,7 @@ struct talk_lines *talk_lines_new(const char *prompt)
 #if HAVE_LIBEDIT
     if (lines->on_terminal) {
         terminal = lines;
+        know_letters();
         rl_catch_signals = 0; /* they are the loop's */
         rl_callback_handler_install(prompt, on_line);
     }

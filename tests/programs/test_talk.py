@@ -1,5 +1,6 @@
 """sockbench-talk in pipes and at a terminal: what it sends, shows, explains and
 ends with."""
+import codecs
 import contextlib
 import os
 import pty
@@ -515,11 +516,11 @@ class Refusals(unittest.TestCase):
 class Terminal:
     """A client at a terminal of its own."""
 
-    def __init__(self, *argv):
+    def __init__(self, *argv, **more):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.environ["TERM"] = "xterm"
-            os.execv(TALK, [TALK, *argv])
+            os.execve(TALK, [TALK, *argv], {**os.environ, "TERM": "xterm", **more})
+        self.decoder = codecs.getincrementaldecoder("utf-8")()
         self.seen = ""
         self.code = None
 
@@ -545,7 +546,7 @@ class Terminal:
             part = b""
         if not part and not may_end:
             raise AssertionError("ended before %r: %r" % (wanted, self.seen))
-        self.seen += part.decode()
+        self.seen += self.decoder.decode(part)
         return len(part) > 0
 
     def end(self):
@@ -558,8 +559,9 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def at_terminal(*argv):
-    terminal = Terminal(*argv)
+def at_terminal(*argv, **more):
+    """more: variables of its environment."""
+    terminal = Terminal(*argv, **more)
     try:
         yield terminal
     finally:
@@ -612,6 +614,16 @@ class Screen(unittest.TestCase):
                 screen.end()
 
     @unittest.skipUnless(has_libedit(), "built without libedit: no history")
+    def test_letters_that_are_not_ascii_are_typed_like_others(self):
+        for locale in ("C", "C.UTF-8"):
+            with self.subTest(locale=locale), serving("epoll", "tcp://127.0.0.1:0") as server, \
+                    at_terminal(server.address, LC_ALL=locale) as screen:
+                screen.until("> ")
+                screen.type("café €\r")
+                screen.until("(?m)^.*café €" + self.TRIP)
+                screen.type("\x04")
+                self.assertEqual(screen.end(), 0)
+
     def test_the_last_line_comes_back_by_arrow(self):
         with serving("epoll", "tcp://127.0.0.1:0") as server, at_terminal(server.address) as screen:
             screen.until("> ")
