@@ -239,7 +239,7 @@ static void set_limits(struct server *server)
     uint64_t fit = 1;
     uint64_t reserved = RESERVED_DESCRIPTORS;
     if (!(server->model->flags & MODEL_SHARES_SOCKET))
-        reserved += DESCRIPTORS_A_LOOP * (server->workers - 1);
+        reserved += (uint64_t)DESCRIPTORS_A_LOOP * (server->workers - 1);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
