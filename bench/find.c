@@ -320,7 +320,7 @@ int command_find(int argc, char **argv)
     code = parse_words(work, argc, argv);
     if (work->options.help && code == EXIT_PASS) {
         options_help(&find_option_table, "sockbench find", stdout);
-        code = fflush(stdout) == 0 ? EXIT_PASS : EXIT_FAILED;
+        code = log_stdout_code();
         goto out;
     }
     if (code == EXIT_PASS)

@@ -125,7 +125,7 @@ int command_list(int argc, char **argv)
     }
     if (options.help) {
         options_help(&table, "sockbench list", stdout);
-        return fflush(stdout) == 0 ? EXIT_PASS : EXIT_FAILED;
+        return log_stdout_code();
     }
     int r = programs_find(&programs);
     if (r == 0)
@@ -137,5 +137,5 @@ int command_list(int argc, char **argv)
     list_scenarios(&programs, &vocabulary.words);
     list_models(vocabulary.models);
     vocabulary_close(&vocabulary);
-    return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_PASS : EXIT_FAILED;
+    return log_stdout_code();
 }

@@ -46,7 +46,7 @@ static int help(void)
            "--help says more\n"
            "  -V, --version                   print the version\n\n"
            "A beginning: sockbench run quickstart\n");
-    return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_PASS : EXIT_FAILED;
+    return log_stdout_code();
 }
 
 static int hand_on(const char *program, char **argv)
@@ -91,7 +91,7 @@ int main(int argc, char **argv)
         return help();
     if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
         printf("sockbench %s\n", BUILD_VERSION);
-        return fflush(stdout) == 0 ? EXIT_PASS : EXIT_FAILED;
+        return log_stdout_code();
     }
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(word, commands[i].name) != 0)

@@ -257,10 +257,10 @@ int main(int argc, char **argv)
         log_line("%s", error.text);
     } else if (options.help) {
         options_help(&load_option_table, log_program(), stdout);
-        code = fflush(stdout) == 0 && !ferror(stdout) ? EXIT_PASS : EXIT_FAILED;
+        code = log_stdout_code();
     } else if (options.version) {
         printf("sockbench-load %s\n", BUILD_VERSION);
-        code = fflush(stdout) == 0 && !ferror(stdout) ? EXIT_PASS : EXIT_FAILED;
+        code = log_stdout_code();
     } else if (operands == argc) {
         log_line("which server? Give an address such as tcp://127.0.0.1:7000 "
                  "(see --help)");

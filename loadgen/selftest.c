@@ -228,11 +228,11 @@ int main(int argc, char **argv)
     }
     if (options.help) {
         options_help(&table, log_program(), stdout);
-        return fflush(stdout) == 0 ? EXIT_PASS : EXIT_FAILED;
+        return log_stdout_code();
     }
     if (options.version) {
         printf("sockbench-selftest %s\n", BUILD_VERSION);
-        return fflush(stdout) == 0 ? EXIT_PASS : EXIT_FAILED;
+        return log_stdout_code();
     }
     if (operands < argc) {
         log_line("'%s': no operands are taken (see --help)", argv[operands]);

@@ -467,14 +467,6 @@ static void converse(struct talk *talk)
     }
 }
 
-static int printed(void)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return EXIT_PASS;
-    log_line("cannot write to standard output");
-    return EXIT_FAILED;
-}
-
 static int talk_to(struct talk *talk)
 {
     int code = talk_check(talk);
@@ -492,7 +484,7 @@ static int talk_to(struct talk *talk)
     talk_lines_free(talk->lines);
     talk->lines = NULL;
     free(talk->unsent);
-    if (printed() != EXIT_PASS)
+    if (log_stdout_code() != EXIT_PASS)
         return EXIT_FAILED;
     if (why) {
         log_line("cannot read standard input: %s", why);
@@ -517,10 +509,10 @@ int main(int argc, char **argv)
         log_line("%s", error.text);
     } else if (talk.options.help) {
         options_help(&table, log_program(), stdout);
-        code = printed();
+        code = log_stdout_code();
     } else if (talk.options.version) {
         printf("sockbench-talk %s\n", BUILD_VERSION);
-        code = printed();
+        code = log_stdout_code();
     } else if (argc - operands != 1) {
         log_line("talk to whom? One address, such as tcp://127.0.0.1:9999 (see "
                  "--help)");

@@ -449,9 +449,5 @@ int main(int argc, char **argv)
         server_models_print_json(stdout);
     else
         server_models_print(stdout);
-    if (fflush(stdout) == EOF || ferror(stdout)) {
-        log_line("cannot write to standard output: %s", strerrordesc_np(errno));
-        return EXIT_FAILED;
-    }
-    return EXIT_PASS;
+    return log_stdout_code();
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -54,6 +55,18 @@ static void write_line(const char *format, va_list arguments)
     line[used++] = '\n';
     ssize_t written = write(STDERR_FILENO, line, used);
     (void)written; /* nowhere left to complain */
+}
+
+int log_stdout_code(void)
+{
+    const bool before = ferror(stdout) != 0;
+    const bool now = fflush(stdout) != 0;
+    const char *why = now ? strerrordesc_np(errno) : NULL;
+    if (!before && !now)
+        return EXIT_PASS;
+    log_line("cannot write to standard output%s%s", why ? ": " : "",
+             why ? why : "");
+    return EXIT_FAILED;
 }
 
 void log_line(const char *format, ...)

@@ -28,6 +28,11 @@ const char *log_program(void);
 /* One line on stderr in one write; control characters become '?'. */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* EXIT_PASS when all that was printed on stdout got there; else says so, and
+ * EXIT_FAILED. (A buffer that filled up earlier has met the full device then:
+ * the last flush alone does not tell.) */
+int log_stdout_code(void);
+
 /*
  * Like log_line, but at most `per_s` lines a second from this call on; what
  * was held back is counted and told with the next line that passes.
