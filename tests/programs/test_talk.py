@@ -231,7 +231,8 @@ class Pipes(unittest.TestCase):
                                   timeout=LONG_S)
             told = subprocess.run([TALK, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=LONG_S)
         for each in (done, told):
-            self.assertEqual((each.returncode, each.stderr), (1, "sockbench-talk: cannot write to standard output: No space left on device\n"))
+            self.assertEqual(each.returncode, 1)
+            self.assertRegex(each.stderr, r"^sockbench-talk: cannot write to standard output(: No space left on device)?\n$")
 
     def test_the_socket_does_not_take_the_place_of_a_closed_standard_input(self):
         with serving("epoll", "tcp://127.0.0.1:0") as server:
