@@ -617,8 +617,10 @@ static int uring_wait(struct engine *engine, uint64_t timeout_ns,
         .tv_sec = (long long)(timeout_ns / 1000000000),
         .tv_nsec = (long long)(timeout_ns % 1000000000)};
     struct io_uring_cqe *cqe;
-    int r =
-        io_uring_submit_and_wait_timeout(&self->ring, &cqe, 1, &timeout, NULL);
+    /* A wait of no time would still set a timer and give up the CPU. */
+    int r = timeout_ns == 0 ? io_uring_submit_and_get_events(&self->ring)
+                            : io_uring_submit_and_wait_timeout(
+                                  &self->ring, &cqe, 1, &timeout, NULL);
     look_at_sends(self);
     if (r < 0 && r != -ETIME && r != -EINTR && r != -EAGAIN && r != -EBUSY)
         return r;
