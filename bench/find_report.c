@@ -1,6 +1,7 @@
 #include "bench/find_report.h"
 
 #include "bench/aggregate.h"
+#include "loadgen/config.h"
 #include "loadgen/measure/report.h"
 
 #include <errno.h>
@@ -35,50 +36,6 @@ void find_done(struct find *find)
         json_decref(find->steps[i].report);
     free(find->steps);
     json_decref(find->identity);
-}
-
-/* A key of config{}: "step-duration" is step_duration_ns. */
-static void config_key(const struct option_spec *row, char *key, size_t size)
-{
-    const char *unit = row->type == OPTION_BYTES      ? "_bytes"
-                       : row->type == OPTION_DURATION ? "_ns"
-                       : row->type == OPTION_RATE     ? "_per_s"
-                       : row->type == OPTION_RATIO    ? "_ratio"
-                                                      : "";
-    snprintf(key, size, "%s%s", row->name, unit);
-    for (char *at = key; (at = strchr(at, '-'));)
-        *at = '_';
-}
-
-static void put_config(json_t *report, const struct find_options *options)
-{
-    json_t *config = put_object(report, "config");
-    const char *base = (const char *)options;
-    for (size_t i = 0; i < find_option_table.count; i++) {
-        const struct option_spec *row = &find_option_table.options[i];
-        const void *value = base + row->offset;
-        char key[64];
-        config_key(row, key, sizeof key);
-        switch (row->type) {
-        case OPTION_FLAG:
-        case OPTION_SWITCH:
-            put_flag(config, key, *(const bool *)value);
-            break;
-        case OPTION_TEXT:
-        case OPTION_CHOICE:
-            put_text(config, key, *(const char *const *)value);
-            break;
-        case OPTION_COUNT:
-        case OPTION_BYTES:
-        case OPTION_DURATION:
-            put_count(config, key, *(const uint64_t *)value);
-            break;
-        case OPTION_RATE:
-        case OPTION_RATIO:
-            put_real(config, key, *(const double *)value);
-            break;
-        }
-    }
 }
 
 /* What was not answered has no number. */
@@ -244,7 +201,7 @@ json_t *find_report_json(const struct find *find)
     put_flag(find->identity, "complete", !find->stopped);
     put_text(find->identity, "reason", find->stopped);
     put_json(report, "run", json_incref(find->identity));
-    put_config(report, find->options);
+    put_config(report, &find_option_table, find->options);
     put_slo(report, find->slo);
     put_server(report, find->target);
     put_layout(report, &find->target->layout);

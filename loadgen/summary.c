@@ -1,5 +1,6 @@
 #include "loadgen/summary.h"
 
+#include "loadgen/config.h"
 #include "loadgen/measure/host.h"
 #include "loadgen/measure/report.h"
 #include "loadgen/stream_json.h"
@@ -12,44 +13,6 @@
 
 #define SCHEMA_VERSION 1
 #define ARRIVAL_SAMPLES 10000
-
-static void put_config(json_t *report, const struct load_options *options)
-{
-    json_t *config = put_object(report, "config");
-    const char *at = (const char *)options;
-    for (size_t i = 0; i < load_option_table.count; i++) {
-        const struct option_spec *row = &load_option_table.options[i];
-        char key[64];
-        const char *unit = row->type == OPTION_BYTES      ? "_bytes"
-                           : row->type == OPTION_DURATION ? "_ns"
-                           : row->type == OPTION_RATE     ? "_per_s"
-                           : row->type == OPTION_RATIO    ? "_ratio"
-                                                          : "";
-        snprintf(key, sizeof key, "%s%s", row->name, unit);
-        for (char *c = strchr(key, '-'); c; c = strchr(c, '-'))
-            *c = '_';
-        const void *value = at + row->offset;
-        switch (row->type) {
-        case OPTION_FLAG:
-        case OPTION_SWITCH:
-            put_flag(config, key, *(const bool *)value);
-            break;
-        case OPTION_TEXT:
-        case OPTION_CHOICE:
-            put_text(config, key, *(const char *const *)value);
-            break;
-        case OPTION_COUNT:
-        case OPTION_BYTES:
-        case OPTION_DURATION:
-            put_count(config, key, *(const uint64_t *)value);
-            break;
-        case OPTION_RATE:
-        case OPTION_RATIO:
-            put_real(config, key, *(const double *)value);
-            break;
-        }
-    }
-}
 
 /* "a=1,b=2" */
 static void put_labels(json_t *run, const char *text)
@@ -384,7 +347,7 @@ json_t *summary_make(const struct plan *plan, const struct run_result *result,
     put_count(schema, "version", SCHEMA_VERSION);
     put_tool(report, "tool", BUILD_LIBURING);
     put_run(report, &view, argc, argv);
-    put_config(report, &plan->options);
+    put_config(report, &load_option_table, &plan->options);
     host_put_environment(report, "environment");
     json_t *environment = json_object_get(report, "environment");
     put_null(environment, "namespace"); /* known to whoever made it */
