@@ -4,14 +4,22 @@
 #include "loadgen/measure/report.h"
 
 /* What the client alone can say; whoever runs both ends fills in the rest. */
-static void put_loss_where(json_t *udp, const struct ledger *ledger)
+static void put_loss_where(json_t *udp, const struct view *view)
 {
+    const struct ledger *ledger = &view->total->ledger;
+    const struct passage *passage = view->plan->passage;
     static const char *const unknown[] = {
         "local_qdisc", "link_forward", "server_buffer", "server", "link_back"};
     json_t *out = put_object(udp, "loss_where");
     put_null(out, "by");
     put_count(out, "sends", ledger->sends);
-    put_count(out, "arrived", ledger->received);
+    if (!view->course->one_way)
+        put_count(out, "arrived", ledger->received);
+    else if (passage)
+        put_count(out, "arrived",
+                  passage_received(&passage->counts) + passage->counts.warmup);
+    else
+        put_null(out, "arrived");
     put_count(out, "client_send", ledger->refused);
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         put_null(out, unknown[i]);
@@ -86,7 +94,7 @@ void put_udp(json_t *report, const struct view *view)
     put_count(udp, "client_drops", t->ledger.drops);
     put_count(udp, "client_after_end", t->ledger.after_end);
     put_patterns(udp, view);
-    put_loss_where(udp, &t->ledger);
+    put_loss_where(udp, view);
     put_directions(udp, view, sums->sent,
                    sums->unique + sums->duplicate + sums->ancient +
                        t->udp.corrupt);

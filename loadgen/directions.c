@@ -105,17 +105,28 @@ static void overwrite(json_t *udp, const struct view *view, uint64_t sent)
     put_count(udp, "corrupt", c->damaged);
 }
 
+/* NULL where the server's notes say what became of this run's datagrams. */
+static const char *why_unknown(const struct view *view, uint64_t back_received)
+{
+    const struct passage *passage = view->plan->passage;
+    if (!passage)
+        return "what the server saw is not known without --server-trace";
+    if (view->course->payload.header_bytes == 0)
+        return "below 20 bytes a datagram has no number for the server to note";
+    if (back_received > 0 && passage_received(&passage->counts) == 0)
+        return "the server that replied does not write this trace";
+    return NULL;
+}
+
 void put_directions(json_t *udp, const struct view *view, uint64_t sent,
                     uint64_t back_received)
 {
     const struct passage *passage = view->plan->passage;
+    const char *unknown = why_unknown(view, back_received);
     if (view->course->one_way && !view->total->udp.replayed)
         overwrite(udp, view, sent);
-    put_text(udp, "server_note",
-             passage ? NULL
-                     : "what the server saw is not known without "
-                       "--server-trace");
-    if (!passage) {
+    put_text(udp, "server_note", unknown);
+    if (unknown) {
         put_null(udp, "server");
         put_null(udp, "directions");
         put_null(udp, "delivered_per_s");

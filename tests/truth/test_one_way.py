@@ -226,6 +226,26 @@ class OneWay(Folder):
                      "delivered_per_s", "one_way"):
             self.assertIsNone(udp[name], name)
         self.assertIn("--server-trace", udp["server_note"])
+        self.assertIsNone(udp["loss_where"]["arrived"])
+
+    def test_what_arrived_is_the_servers_word(self):
+        with self.traced("iterative", "--service", "discard") as server:
+            udp = self.load(server.address, "--one-way", "-c", 2, "-r", 1000, "-d", "100ms", "-w", "100ms",
+                            "--server-trace", self.path)["udp"]
+        self.assertGreater(udp["server"]["warmup"], 0)
+        self.assertEqual(udp["server"]["received"] + udp["server"]["warmup"], udp["loss_where"]["arrived"])
+
+    def test_a_trace_that_knows_nothing_of_the_run_says_nothing(self):
+        with self.traced("iterative") as server, serving("iterative", "udp://127.0.0.1:0") as other:
+            for address, size, note in ((server.address, 0, "no number"), (server.address, 19, "no number"),
+                                        (other.address, 64, "does not write this trace")):
+                with self.subTest(note=note, size=size):
+                    udp = self.load(address, "-c", 1, "-n", 10, "-w", 0, "-s", size, "--server-trace",
+                                    self.path)["udp"]
+                    self.assertEqual((10, 0), (udp["sent"], udp["lost"]))
+                    self.assertIn(note, udp["server_note"])
+                    for name in ("server", "directions", "delivered_per_s", "one_way"):
+                        self.assertIsNone(udp[name], name)
 
     def test_a_server_that_gets_nothing_is_no_measurement(self):
         with self.traced("iterative", "--service", "discard"), \
