@@ -344,14 +344,19 @@ static void print_way(const json_t *udp, const char *path, const char *name,
                 quantile(hist, 0.99, b));
 }
 
-/* What the server's own notes add. */
-static void print_directions(const json_t *udp, FILE *out)
+/* What the server's own notes add, or why they do not where they were given. */
+static void print_directions(const json_t *report, FILE *out)
 {
     char a[UNITS_TEXT_MAX];
     char b[UNITS_TEXT_MAX];
+    const json_t *udp = at(report, "udp");
     const json_t *ways = at(udp, "directions");
-    if (!json_is_object(ways))
+    if (!json_is_object(ways)) {
+        if (json_is_string(at(report, "config.server_trace")))
+            fprintf(out, "  on the way  not known: %s\n",
+                    text_at(udp, "server_note"));
         return;
+    }
     fprintf(out, "  on the way  there: lost %s",
             units_format_count(count_at(ways, "forward_lost"), a));
     print_ratio(ways, "forward_loss_ratio", out);
@@ -426,7 +431,7 @@ static void print_udp(const json_t *report, FILE *out)
     print_share(udp, ", ", "corrupt", "", out);
     fputc('\n', out);
     print_own_losses(udp, out);
-    print_directions(udp, out);
+    print_directions(report, out);
     print_patterns(udp, out);
     if (strcmp(text_at(udp, "loss_known_by"), "count") == 0)
         fputs("              below 20 bytes a datagram carries no number: loss "
@@ -588,9 +593,11 @@ void summary_print(const json_t *report, bool brief, FILE *out)
     print_summary(report, out);
     if (brief)
         return;
-    fprintf(out, "\n  %-11s %10s %10s %10s %10s %10s %10s %12s\n", "latency",
-            "min", "p50", "p90", "p99", "p99.9", "max", "samples");
     bool open = strcmp(text_at(report, "load.model"), "open") == 0;
+    if (open || !json_is_true(at(report, "load.one_way")))
+        fprintf(out, "\n  %-11s %10s %10s %10s %10s %10s %10s %12s\n",
+                "latency", "min", "p50", "p90", "p99", "p99.9", "max",
+                "samples");
     print_row(report, open ? "response" : "round trip", "latency.response",
               out);
     if (open) {

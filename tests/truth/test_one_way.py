@@ -247,6 +247,17 @@ class OneWay(Folder):
                     for name in ("server", "directions", "delivered_per_s", "one_way"):
                         self.assertIsNone(udp[name], name)
 
+    def test_the_text_has_no_table_of_nothing_and_says_why_a_trace_is_silent(self):
+        with self.traced("iterative", "--service", "discard") as server:
+            told = run(LOAD, server.address, "--one-way", "-c", 1, "-n", 10, "-w", 0, "--server-trace",
+                       self.path).stdout
+        self.assertIn("datagrams   sent 10", told)
+        self.assertNotIn("p99.9", told)
+        with self.traced("iterative") as server:
+            told = run(LOAD, server.address, "-c", 1, "-n", 10, "-w", 0, "-s", 10, "--server-trace", self.path).stdout
+        self.assertIn("p99.9", told)
+        self.assertIn("on the way  not known: below 20 bytes", told)
+
     def test_a_server_that_gets_nothing_is_no_measurement(self):
         with self.traced("iterative", "--service", "discard"), \
                 socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
