@@ -21,7 +21,7 @@ function counted(count, word) {
 }
 
 // How it was measured, in words: only what the run itself says.
-function caption(rows, report, { needs, against, note }) {
+function caption(rows, report, { needs, against, marks = against, note }) {
     const { name = rows.length > 0 ? rows[0].layout : "unknown", server_cpus, generator_cpus } = report.layout || {};
     const lines = [LAYOUTS[name] || `layout ${name}`];
     if (name === "sharded" && server_cpus)
@@ -42,7 +42,7 @@ function caption(rows, report, { needs, against, note }) {
     const notes = [];
     if (rows.some((row) => row.status === "ok" && row.flows_served < row.flows_offered))
         notes.push("hollow: not every client was served");
-    const drawn = rows.filter((row) => against && row.status === "ok" &&
+    const drawn = rows.filter((row) => marks && row.status === "ok" &&
         needs.every((field) => row[field] !== null && row[field] !== undefined));
     if (drawn.some((row) => row.verdict === "generator_bound"))
         notes.push("diamonds: the load generator was the limit");

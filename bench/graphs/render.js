@@ -259,6 +259,18 @@ function setParam(spec, name, value) {
         param.value = value;
 }
 
+// The legend names the causes of loss that there are, each in its own colour.
+function nameCauses(spec, rows) {
+    const { causes } = spec.usermeta || {};
+    if (!causes)
+        return;
+    const { scale } = spec.spec.layer.find(({ name }) => name === "stack").encoding.color;
+    const shown = scale.domain.map((name) => !causes[name] ||
+        rows.some((row) => causes[name].some((cause) => row.loss_where[cause] > 0)));
+    for (const part of ["domain", "range"])
+        scale[part] = scale[part].filter((_, i) => shown[i]);
+}
+
 // Every number that a caption or a title computes from the rows is set here.
 function fill(spec, rows, { caption, width } = {}) {
     const filled = JSON.parse(JSON.stringify(spec));
@@ -272,6 +284,7 @@ function fill(spec, rows, { caption, width } = {}) {
     if (width)
         panel.width = width;
     layOut(filled, rows);
+    nameCauses(filled, rows);
     applyStyles(filled.spec || filled, stylesOf(new Set(rows.map((row) => row.series))));
     return filled;
 }

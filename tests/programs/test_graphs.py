@@ -185,6 +185,25 @@ class Drawn(unittest.TestCase):
         self.assertEqual(len(areas), 2 * 3, "answered and two causes, in two panels")
         self.assertTrue(any("832 bytes of a buffer" in word for word in words))
 
+    def test_overload_says_what_can_be_trusted_and_names_the_causes_there_are(self):
+        plain, _ = self.draw(self.overloaded())
+        self.assertEqual(1, len({mark.get("d") for mark in self.points("overload")}))
+        self.assertFalse(any("diamonds" in word for word in plain["overload"]))
+        for absent in ("by the server", "on the way", "refused to the sender", "unknown"):
+            self.assertNotIn(absent, plain["overload"])
+        rows = [dict(row, verdict={5000: "generator_bound", 10000: "unstable"}.get(row["offered_per_s"], "ok"))
+                for row in self.overloaded()]
+        rows[0]["loss_where"].update(link_back=10, server_buffer=rows[0]["loss_where"]["server_buffer"] - 10)
+        marked, _ = self.draw(rows)
+        self.assertEqual(3, len({mark.get("d") for mark in self.points("overload")}))
+        self.assertIn("diamonds: the load generator was the limit; triangles: the rate was not steady",
+                      marked["overload"])
+        self.assertIn("on the way", marked["overload"])
+
+    def points(self, graph):
+        """Those in the panels: the legend has squares of its own."""
+        return [mark for mark in self.marks(graph, "mark-symbol") if mark.get("aria-roledescription") == "point"]
+
     def test_sums_that_do_not_close_are_not_drawn(self):
         rows = self.overloaded()
         rows[0]["loss_where"]["difference"] = 3
