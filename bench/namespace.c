@@ -151,6 +151,14 @@ static void close_pair(const int pair[2])
     }
 }
 
+const char *namespace_words(int error)
+{
+    /* The kernel's word for it speaks of a full disk. */
+    return error == -ENOSPC ? "the limit on namespaces is reached "
+                              "(user.max_net_namespaces)"
+                            : strerror(-error);
+}
+
 int namespace_open(struct namespace *space)
 {
     int result[2] = {-1, -1};

@@ -23,6 +23,9 @@ void namespace_init(struct namespace *space);
  * then. The namespace lasts until done, and while somebody is inside. */
 int namespace_open(struct namespace *space);
 
+/* What a result of namespace_open below 0 means, in words. */
+const char *namespace_words(int error);
+
 /* Moves the calling process, which must have one thread. Async-signal-safe. A
  * death signal asked for before is forgotten by the kernel. 0 or -errno. */
 int namespace_enter(const struct namespace *space);

@@ -276,13 +276,13 @@ static int choose_space(struct trial *trial)
     if (!why) {
         r = namespace_open(&trial->space);
         trial->is_private = r == 0;
-        why = r < 0 ? strerror(-r) : "";
+        why = r < 0 ? namespace_words(r) : "";
     }
     snprintf(trial->space_reason, sizeof trial->space_reason, "%s%s",
              r < 0 ? "cannot make one: " : "", why);
     if (r < 0 && wanted == SPACE_PRIVATE)
         return end(trial, TRIAL_SKIPPED, "no private network namespace: %s",
-                   strerror(-r));
+                   namespace_words(r));
     return 0;
 }
 

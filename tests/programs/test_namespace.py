@@ -211,10 +211,11 @@ class Host(Case):
             self.skipTest("this machine allows no user namespace in which to forbid others")
         reports, _ = self.measure([small("epoll")], [FLOOD], preexec_fn=forbid_namespaces)
         space = reports[0][1]["environment"]["namespace"]
-        self.assertEqual(space, {"kind": "host", "reason": "cannot make one: No space left on device"})
+        self.assertEqual(space, {"kind": "host", "reason": "cannot make one: the limit on namespaces is reached "
+                                                                   "(user.max_net_namespaces)"})
         _, done = self.measure([small("epoll")], [FLOOD], code=77, more={"namespace": "private"},
                                preexec_fn=forbid_namespaces)
-        self.assertIn("skipped: no private network namespace: No space left on device", done.stderr)
+        self.assertIn("skipped: no private network namespace: the limit on namespaces is reached", done.stderr)
 
     def test_a_load_alone_knows_its_own_end(self):
         with programs.serving("epoll", "udp://127.0.0.1:0") as server:
