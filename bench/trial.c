@@ -1,20 +1,12 @@
-#include "bench/trial.h"
+#include "bench/trial_parts.h"
 
-#include "bench/aggregate.h"
-#include "bench/argv.h"
-#include "bench/attribution.h"
-#include "bench/foreign.h"
 #include "bench/keeper.h"
 #include "bench/listening.h"
-#include "bench/namespace.h"
-#include "bench/usage.h"
 #include "loadgen/measure/clock.h"
 #include "loadgen/measure/report.h"
 #include "servers/cli/cpuset.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,24 +21,6 @@
 #define FALL_NS (500 * NS_PER_MS)   /* for a dying server to be dead */
 #define LATE_NS (30 * NS_PER_S)     /* beyond what a load said it takes */
 #define COUNTED_NS (600 * NS_PER_S) /* for a load of so many requests */
-
-#define TRACE_PATH_MAX 4096
-
-struct trial {
-    const struct trial_plan *plan;
-    struct trial_result *result;
-    struct process server, generator;
-    char address[256];
-    char trace_path[TRACE_PATH_MAX]; /* ""; or beside the report */
-    json_t *ready; /* what the ready line said beside the address */
-    struct usage before, after;
-    uint64_t pss_bytes, rss_bytes; /* greatest seen; 0: unknown */
-    struct namespace space;
-    bool is_private;        /* space is one */
-    char space_reason[120]; /* why it is not */
-    struct attribution attribution;
-    struct foreign foreign;
-};
 
 const char *trial_status_name(enum trial_status status)
 {
@@ -83,114 +57,6 @@ static const char *obituary(const struct process *process, char *text,
     process_last_words(process, words);
     snprintf(text, size, "%s%s%s", how, *words ? ": " : "", words);
     return text;
-}
-
-static void add_settings(struct argv *argv, const struct option_table *table,
-                         const struct settings *settings)
-{
-    for (size_t i = 0; i < settings->count; i++) {
-        const struct setting *setting = &settings->list[i];
-        const struct option_spec *option = options_find(table, setting->name);
-        char flag[80];
-        if (!option || option->type != OPTION_FLAG) {
-            argv_add_option(argv, setting->name, setting->text);
-        } else if (strcmp(setting->text, "on") == 0 ||
-                   strcmp(setting->text, "true") == 0) {
-            snprintf(flag, sizeof flag, "--%s", setting->name);
-            argv_add(argv, flag);
-        }
-    }
-}
-
-static const char *host_of(const struct scenario_server *server)
-{
-    return server->ipv6 ? "::1" : "127.0.0.1";
-}
-
-static void format_address(const struct scenario_server *server, uint16_t port,
-                           char *text, size_t size)
-{
-    snprintf(text, size, "%s://%s%s%s:%u", transport_name(server->transport),
-             server->ipv6 ? "[" : "", host_of(server), server->ipv6 ? "]" : "",
-             (unsigned)port);
-}
-
-static void model_argv(const struct trial *trial, struct argv *argv)
-{
-    const struct trial_plan *plan = trial->plan;
-    const struct scenario_server *server = plan->cell->server;
-    char address[64];
-    char ready[16];
-    char counters[16];
-    format_address(server, 0, address, sizeof address);
-    snprintf(ready, sizeof ready, "%d", PROCESS_READY_FD);
-    snprintf(counters, sizeof counters, "%d", PROCESS_COUNTERS_FD);
-    argv_add(argv, plan->programs->serve);
-    argv_add_option(argv, "model", server->model);
-    argv_add_option(argv, "listen", address);
-    argv_add_option(argv, "service", server->service);
-    if (*plan->layout->server_cpus)
-        argv_add_option(argv, "cpus", plan->layout->server_cpus);
-    if (plan->layout->shards > 0)
-        argv_add_option(argv, "steer", "cpu");
-    argv_add_option(argv, "ready-fd", ready);
-    argv_add_option(argv, "counters-fd", counters);
-    if (*trial->trace_path)
-        argv_add_option(argv, "trace", trial->trace_path);
-    add_settings(argv, plan->server_table, &server->options);
-    add_settings(argv, plan->server_table, &plan->cell->load->server_options);
-}
-
-static void command_argv(const struct trial *trial, uint16_t port,
-                         struct argv *argv)
-{
-    const struct scenario_server *server = trial->plan->cell->server;
-    static const char *const names[] = {"address", "host", "port", "here",
-                                        NULL};
-    char port_text[8];
-    snprintf(port_text, sizeof port_text, "%u", (unsigned)port);
-    const char *const values[] = {trial->address, host_of(server), port_text,
-                                  trial->plan->scenario->directory};
-    for (size_t i = 0; server->command[i]; i++)
-        argv_add_filled(argv, server->command[i], names, values);
-}
-
-static void generator_argv(const struct trial *trial, struct argv *argv)
-{
-    const struct trial_plan *plan = trial->plan;
-    const struct scenario *scenario = plan->scenario;
-    char seed[24];
-    char threads[16];
-    snprintf(seed, sizeof seed, "%" PRIu64, plan->seed);
-    snprintf(threads, sizeof threads, "%u", plan->layout->shards);
-    argv_add(argv, plan->programs->load);
-    argv_add(argv, trial->address);
-    argv_add_option(argv, "service", plan->cell->server->service);
-    argv_add_option(argv, "seed", seed);
-    if (*plan->layout->generator_cpus)
-        argv_add_option(argv, "cpus", plan->layout->generator_cpus);
-    if (*plan->layout->server_cpus)
-        argv_add_option(argv, "server-cpus", plan->layout->server_cpus);
-    if (plan->layout->shards > 0)
-        argv_add_option(argv, "threads", threads);
-    argv_add_option(argv, "output", plan->report_path);
-    if (*trial->trace_path)
-        argv_add_option(argv, "server-trace", trial->trace_path);
-    argv_add(argv, "--quiet");
-    add_settings(argv, plan->load_table, &plan->cell->load->options);
-    for (size_t i = 0; i < scenario->sweep_count; i++) {
-        struct setting point = {scenario->sweeps[i].name,
-                                scenario->sweeps[i].texts[0]};
-        for (size_t k = 0; k < scenario->sweeps[i].count; k++) {
-            if (scenario->sweeps[i].texts[k] == plan->cell->values[i])
-                point.text = scenario->sweeps[i].texts[k];
-        }
-        add_settings(argv, plan->load_table, &(struct settings){&point, 1});
-    }
-    /* To spin for the next request on the server's CPU is to take it away. The
-     * last word counts, also against the scenario's. */
-    if (plan->cell->rate_per_s > 0 && layout_may_share(plan->layout))
-        argv_add_option(argv, "pacing", "block");
 }
 
 /* "ready ADDRESS [key=value ...]" in what the server wrote. 0 or -EAGAIN. */
@@ -303,10 +169,11 @@ static int start_server(struct trial *trial)
         r = listening_free_port(server->transport == TRANSPORT_TCP ? SOCK_STREAM
                                                                    : SOCK_DGRAM,
                                 server->ipv6, &port);
-        format_address(server, port, trial->address, sizeof trial->address);
-        command_argv(trial, port, &argv);
+        trial_format_address(server, port, trial->address,
+                             sizeof trial->address);
+        trial_command_argv(trial, port, &argv);
     } else {
-        model_argv(trial, &argv);
+        trial_model_argv(trial, &argv);
     }
     if (r == 0 && argv.failed)
         r = -E2BIG;
@@ -333,7 +200,7 @@ static int start_generator(struct trial *trial)
     struct argv argv = {0};
     cpu_set_t cpus;
     int r = *list ? cpuset_parse(list, &cpus) : 0;
-    generator_argv(trial, &argv);
+    trial_generator_argv(trial, &argv);
     unlink(trial->plan->report_path);
     if (argv.failed)
         r = -E2BIG;
@@ -352,11 +219,6 @@ static int start_generator(struct trial *trial)
 }
 
 /* A server that ran before is none of ours: nobody waits for it or stops it. */
-static bool is_ours(const struct trial *trial)
-{
-    return !trial->plan->address;
-}
-
 static size_t server_tree(const struct trial *trial, pid_t *tree)
 {
     const pid_t others[] = {keeper_pid(), trial->generator.pid};
@@ -367,7 +229,7 @@ static void sample_memory(struct trial *trial)
 {
     pid_t tree[USAGE_TREE_MAX];
     uint64_t bytes;
-    if (!is_ours(trial) || trial->server.ended)
+    if (!trial_is_ours(trial) || trial->server.ended)
         return;
     size_t count = server_tree(trial, tree);
     if (usage_pss(tree, count, &bytes) == 0 && bytes > trial->pss_bytes)
@@ -391,7 +253,7 @@ static int await_generator(struct trial *trial)
     uint64_t deadline = now + (expected ? expected + LATE_NS : COUNTED_NS);
     uint64_t sample_at = now + SAMPLE_NS;
     while (!trial->generator.ended) {
-        int r = process_wait(waited, is_ours(trial) ? 2 : 1,
+        int r = process_wait(waited, trial_is_ours(trial) ? 2 : 1,
                              trial->plan->interrupt_fd, sample_at);
         if (r == -EINTR)
             return end(trial, TRIAL_INTERRUPTED, "interrupted");
@@ -448,7 +310,7 @@ static void judge_generator(struct trial *trial)
     struct process *const waited[] = {&trial->server};
     bool good = process_exited(&trial->generator, 0);
     uint64_t until = clock_now_ns() + (good ? 0 : FALL_NS);
-    while (is_ours(trial) && !trial->server.ended &&
+    while (trial_is_ours(trial) && !trial->server.ended &&
            process_wait(waited, 1, -1, until) == 0)
         continue;
     if (trial->server.ended) {
@@ -487,147 +349,6 @@ static void stop_server(struct trial *trial)
             obituary(&trial->server, text, sizeof text));
 }
 
-static uint64_t beyond(uint64_t later, uint64_t earlier)
-{
-    return later > earlier ? later - earlier : 0;
-}
-
-static void put_known(json_t *object, const char *key, uint64_t value)
-{
-    if (value > 0)
-        put_count(object, key, value);
-    else
-        put_null(object, key);
-}
-
-static void put_cpu(struct trial *trial, json_t *server)
-{
-    const struct usage *before = &trial->before;
-    const struct usage *after = &trial->after;
-    double cpu_ns = (double)beyond(after->cpu_ns + after->gone_ns,
-                                   before->cpu_ns + before->gone_ns);
-    double user = (double)beyond(after->user_ns, before->user_ns);
-    double system = (double)beyond(after->system_ns, before->system_ns);
-    static const char *const total[] = {"generator", "requests_total", NULL};
-    double requests = json_number_at(trial->result->report, total);
-    /* The sum is in ns, its parts in ticks: the parts only divide the sum. */
-    if (user + system > 0) {
-        uint64_t user_ns = (uint64_t)(cpu_ns * user / (user + system));
-        put_count(server, "cpu_user_ns", user_ns);
-        put_count(server, "cpu_system_ns", (uint64_t)cpu_ns - user_ns);
-    } else {
-        put_null(server, "cpu_user_ns");
-        put_null(server, "cpu_system_ns");
-    }
-    trial->result->cpu_source = after->gone_ns > before->gone_ns
-                                    ? "process_clocks+gone_children"
-                                    : "process_clocks";
-    put_ratio(server, "cpu_ns_per_request", cpu_ns, requests);
-}
-
-static const char *workers_of(const struct trial *trial)
-{
-    const struct cell *cell = trial->plan->cell;
-    const char *text =
-        json_string_value(json_object_get(trial->ready, "workers"));
-    if (!text)
-        text = settings_get(&cell->load->server_options, "workers");
-    if (!text)
-        text = settings_get(&cell->server->options, "workers");
-    return text;
-}
-
-/* As the server counted them. Of datagrams there are no connections. */
-static void put_per_worker(const struct trial *trial, json_t *server)
-{
-    const struct tail *told = &trial->server.counters;
-    json_t *counters = json_loadb(told->bytes, told->length, 0, NULL);
-    json_t *workers = json_object_get(counters, "per_worker");
-    const bool datagrams =
-        trial->plan->cell->server->transport == TRANSPORT_UDP;
-    size_t i;
-    json_t *worker;
-    json_array_foreach(workers, i, worker)
-    {
-        if (datagrams)
-            put_null(worker, "connections");
-    }
-    put_json(server, "per_worker",
-             workers ? json_incref(workers) : json_null());
-    json_decref(counters);
-}
-
-/* What the generator could not know of the server. */
-/* What the server used, and on CPUs that both may use the load as well. */
-static void describe_others(struct trial *trial)
-{
-    const struct layout *layout = trial->plan->layout;
-    const struct usage *before = &trial->before;
-    const struct usage *after = &trial->after;
-    const struct rusage *load = &trial->generator.usage;
-    uint64_t used_ns = beyond(after->cpu_ns + after->gone_ns,
-                              before->cpu_ns + before->gone_ns);
-    if (!layout_is_apart(layout))
-        used_ns +=
-            (uint64_t)(load->ru_utime.tv_sec + load->ru_stime.tv_sec) *
-                NS_PER_S +
-            (uint64_t)(load->ru_utime.tv_usec + load->ru_stime.tv_usec) * 1000;
-    foreign_put(&trial->foreign, layout->server_cpus, used_ns,
-                trial->result->report);
-}
-
-static void describe_server(struct trial *trial)
-{
-    const struct scenario_server *row = trial->plan->cell->server;
-    const struct rusage *used = &trial->server.usage;
-    const char *workers = workers_of(trial);
-    if (!trial->result->report || !is_ours(trial))
-        return;
-    json_t *server = put_object(trial->result->report, "server");
-    put_text(server, "model", row->model);
-    if (row->command) {
-        json_t *list = put_array(server, "command");
-        for (size_t i = 0; row->command[i]; i++)
-            json_array_append_new(list, json_string(row->command[i]));
-    } else {
-        put_null(server, "command");
-    }
-    put_text(server, "service", row->service);
-    put_known(server, "workers", workers ? strtoull(workers, NULL, 10) : 0);
-    put_per_worker(trial, server);
-    put_json(server, "ready", json_incref(trial->ready));
-    put_count(server, "pid", (uint64_t)trial->server.pid);
-    put_cpu(trial, server);
-    put_known(server, "rss_peak_bytes", trial->rss_bytes);
-    put_known(server, "pss_peak_bytes", trial->pss_bytes);
-    /* From wait4: it keeps the switches of threads that are gone. */
-    put_count(server, "voluntary_context_switches",
-              beyond((uint64_t)used->ru_nvcsw, trial->before.voluntary));
-    put_count(server, "involuntary_context_switches",
-              beyond((uint64_t)used->ru_nivcsw, trial->before.involuntary));
-}
-
-/* Where the two lived, and what became of their datagrams there. */
-static void describe_space(struct trial *trial)
-{
-    json_t *environment = json_object_get(trial->result->report, "environment");
-    const char *model =
-        is_ours(trial) ? trial->plan->cell->server->model : NULL;
-    const struct tail *told = &trial->server.counters;
-    if (!environment)
-        return;
-    json_t *space = put_object(environment, "namespace");
-    put_text(space, "kind", trial->is_private ? "private" : "host");
-    put_text(space, "reason",
-             is_ours(trial) ? (trial->is_private ? NULL : trial->space_reason)
-                            : "the server was there already");
-    json_t *counters = json_loadb(told->bytes, told->length, 0, NULL);
-    /* Only once it has ended are its counters whole. */
-    attribution_put(&trial->attribution, counters,
-                    model && strcmp(model, "gso") == 0, trial->result->report);
-    json_decref(counters);
-}
-
 void trial_run(const struct trial_plan *plan, struct trial_result *ret_result)
 {
     struct trial trial = {.plan = plan, .result = ret_result};
@@ -637,25 +358,25 @@ void trial_run(const struct trial_plan *plan, struct trial_result *ret_result)
     namespace_init(&trial.space);
     attribution_init(&trial.attribution);
     trial.ready = json_object();
-    if (plan->cell->is_traced && is_ours(&trial))
+    if (plan->cell->is_traced && trial_is_ours(&trial))
         snprintf(trial.trace_path, sizeof trial.trace_path, "%s.trace",
                  plan->report_path);
     if (plan->address)
         snprintf(trial.address, sizeof trial.address, "%s", plan->address);
     else if (choose_space(&trial) < 0 || start_server(&trial) < 0)
         goto out;
-    if (is_ours(&trial))
+    if (trial_is_ours(&trial))
         read_usage(&trial, &trial.before);
     foreign_begin(&trial.foreign);
-    if (is_ours(&trial) && plan->cell->server->transport == TRANSPORT_UDP)
+    if (trial_is_ours(&trial) && plan->cell->server->transport == TRANSPORT_UDP)
         (void)attribution_begin(&trial.attribution, trial.server.pid,
                                 trial.address, trial.is_private);
     sample_memory(&trial);
     if (start_generator(&trial) < 0 || await_generator(&trial) < 0)
         goto out;
-    if (is_ours(&trial) && !trial.server.ended)
+    if (trial_is_ours(&trial) && !trial.server.ended)
         read_usage(&trial, &trial.after);
-    if (is_ours(&trial) && !trial.server.ended)
+    if (trial_is_ours(&trial) && !trial.server.ended)
         foreign_end(&trial.foreign);
     sample_memory(&trial);
     attribution_load_ended(&trial.attribution);
@@ -664,9 +385,7 @@ void trial_run(const struct trial_plan *plan, struct trial_result *ret_result)
 out:
     process_stop(&trial.generator, STOP_NS, plan->interrupt_fd);
     stop_server(&trial);
-    describe_server(&trial);
-    describe_others(&trial);
-    describe_space(&trial);
+    trial_describe(&trial);
     process_done(&trial.generator);
     process_done(&trial.server);
     attribution_done(&trial.attribution);
