@@ -283,8 +283,10 @@ static void take_report(struct trial *trial)
         json_decref(report);
 }
 
-/* "; "-joined verdict.reasons of the report; "" for none. */
-static void verdict_text(const json_t *report, char *text, size_t size)
+/* "; "-joined verdict.reasons of the report, but for those that the load said
+ * itself; "" for none. */
+static void verdict_text(const json_t *report, const char *said, char *text,
+                         size_t size)
 {
     json_t *verdict = json_object_get(report, "verdict");
     size_t i;
@@ -293,7 +295,8 @@ static void verdict_text(const json_t *report, char *text, size_t size)
     text[0] = '\0';
     json_array_foreach(json_object_get(verdict, "reasons"), i, reason)
     {
-        if (!json_is_string(reason) || used >= size)
+        if (!json_is_string(reason) || used >= size ||
+            strstr(said, json_string_value(reason)))
             continue;
         int n = snprintf(text + used, size - used, "%s%s", used ? "; " : "",
                          json_string_value(reason));
@@ -324,11 +327,11 @@ static void judge_generator(struct trial *trial)
         return;
     }
     trial->result->refused = process_exited(&trial->generator, 2);
-    verdict_text(report, why, sizeof why);
+    obituary(&trial->generator, text, sizeof text);
+    verdict_text(report, text, why, sizeof why);
     end(trial,
         process_exited(&trial->generator, 77) ? TRIAL_SKIPPED : TRIAL_FAILED,
-        "the load: %s%s%s", obituary(&trial->generator, text, sizeof text),
-        *why ? "; " : "", why);
+        "the load: %s%s%s", text, *why ? "; " : "", why);
 }
 
 /* A server of ours must end well when asked; of others, only that they end is

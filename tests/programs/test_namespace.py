@@ -217,6 +217,15 @@ class Host(Case):
                                preexec_fn=forbid_namespaces)
         self.assertIn("skipped: no private network namespace: the limit on namespaces is reached", done.stderr)
 
+    def test_a_server_that_answers_twice_is_told_once(self):
+        twice = FOREIGN + "    s.sendto(data.upper(), peer)\n"
+        server = {"name": "twice", "transport": "udp", "command": ["/usr/bin/python3", "-c", twice, "{port}"]}
+        load = {"name": "few", "connections": 1, "requests": 200, "warmup": "0s", "timeout": "200ms"}
+        _, done = self.measure([server], [load], code=4)
+        told = [line for line in done.stderr.splitlines() if line.startswith("sockbench: ")]
+        self.assertEqual(1, len(told), done.stderr)
+        self.assertEqual(1, told[0].count("duplicate replies"), told[0])
+
     def test_a_load_alone_knows_its_own_end(self):
         with programs.serving("epoll", "udp://127.0.0.1:0") as server:
             done = programs.run(programs.LOAD, server.address, "-n", 100, "-w", 0, "--json")
