@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#define NO_WINDOW "the run ended before its window began"
+
 /* Little's law: clients in the system over rate x response time, which is 1
  * where every client always waits for a reply. NAN where that is not so. */
 double evidence_littles_law(const struct view *view)
@@ -49,6 +51,16 @@ static void generator_cpus(const struct view *view, cpu_set_t *ret)
     }
 }
 
+static bool was_opened(const struct view *view)
+{
+    return view->window_s > 0;
+}
+
+static const char *machine_unknown(const struct view *view)
+{
+    return was_opened(view) ? "/proc/stat cannot be read" : NO_WINDOW;
+}
+
 /* Why others cannot be told from the server, or NULL. */
 static const char *foreign_unknown(const struct view *view,
                                    const cpu_set_t *generator)
@@ -56,7 +68,7 @@ static const char *foreign_unknown(const struct view *view,
     const struct placement *placement = &view->plan->placement;
     cpu_set_t both;
     if (!view->result->machine_known)
-        return "/proc/stat cannot be read";
+        return machine_unknown(view);
     if (!placement->server_known)
         return "the server's CPUs are not known (--server-cpus)";
     CPU_AND(&both, generator, &placement->server);
@@ -142,11 +154,12 @@ static void put_foreign(json_t *out, const struct disturbance *d)
 }
 
 static void put_throttling(json_t *out, json_t *absent,
-                           const struct disturbance *d)
+                           const struct disturbance *d, bool opened)
 {
     if (isnan(d->throttled_ratio)) {
         put_null(out, "throttling");
-        put_text(absent, "throttling", "no control group with a CPU limit");
+        put_text(absent, "throttling",
+                 opened ? "no control group with a CPU limit" : NO_WINDOW);
         return;
     }
     json_t *throttling = put_object(out, "throttling");
@@ -180,8 +193,7 @@ double evidence_busiest(const struct view *view)
     double busiest = 0;
     for (uint32_t i = 0; i < view->course->threads; i++) {
         const struct run_thread *thread = &view->result->threads[i];
-        double ns =
-            evidence_busy_ns(thread->usage.cpu_ns, thread->idle_window_ns);
+        double ns = evidence_busy_ns(&thread->usage, thread->idle_window_ns);
         double part = view->window_s > 0 ? ns / 1e9 / view->window_s : 0;
         busiest = part > busiest ? part : busiest;
     }
@@ -204,32 +216,40 @@ void put_evidence(json_t *report, const struct view *view)
     json_t *out = put_object(report, "evidence");
     json_t *absent = json_object();
     bool open = view->course->rate_per_s > 0;
-    put_real(out, "busy_ratio", evidence_busiest(view));
+    bool opened = was_opened(view);
+    put_known(out, absent, "busy_ratio",
+              opened ? evidence_busiest(view) : (double)NAN, NO_WINDOW);
     put_known(out, absent, "littles_law_ratio", evidence_littles_law(view),
               "only a closed loop whose clients always wait keeps it");
     put_known(out, absent, "achieved_ratio",
               open ? (double)view->total->accounting.ok /
                          (double)view->total->accounting.scheduled
                    : (double)NAN,
-              "a closed loop has no schedule");
+              open ? NO_WINDOW : "a closed loop has no schedule");
     put_known(out, absent, "lateness_ratio", evidence_lateness_ratio(view),
-              "a closed loop has no schedule");
+              open ? "nothing was answered" : "a closed loop has no schedule");
     put_shared_cpus(out, &view->plan->placement);
     put_foreign(out, &d);
     put_null(out, "server_foreign_cpu"); /* known to who started the server */
     put_known(out, absent, "waited_ratio", d.waited_ratio,
-              "the kernel does not keep it (CONFIG_SCHED_INFO)");
-    put_known(out, absent, "steal_ratio", d.steal_ratio,
-              "/proc/stat cannot be read");
-    put_throttling(out, absent, &d);
+              opened ? "the kernel does not keep it (CONFIG_SCHED_INFO)"
+                     : NO_WINDOW);
+    put_known(out, absent, "steal_ratio", d.steal_ratio, machine_unknown(view));
+    put_throttling(out, absent, &d, opened);
     put_known(out, absent, "pressure_cpu_ratio", pressure_of(view),
-              "the kernel does not keep it (CONFIG_PSI)");
+              opened ? "the kernel does not keep it (CONFIG_PSI)" : NO_WINDOW);
     put_limit(out, view, json_object_get(report, "environment"));
     put_json(out, "absent", absent);
 }
 
-/* A thread's CPU without the passes in which it only looked at the clock. */
-double evidence_busy_ns(uint64_t cpu_ns, uint64_t idle_ns)
+/* A thread's CPU without the passes in which it only looked at the clock. Those
+ * are timed by the clock: while another task had the CPU they went on, as often
+ * as they are part of what the thread does. */
+double evidence_busy_ns(const struct thread_usage *usage, uint64_t idle_ns)
 {
-    return cpu_ns > idle_ns ? (double)(cpu_ns - idle_ns) : 0;
+    double cpu_ns = (double)usage->cpu_ns;
+    double waited_ns = usage->waited_known ? (double)usage->waited_ns : 0;
+    double idle_cpu_ns =
+        cpu_ns > 0 ? (double)idle_ns * cpu_ns / (cpu_ns + waited_ns) : 0;
+    return cpu_ns > idle_cpu_ns ? cpu_ns - idle_cpu_ns : 0;
 }

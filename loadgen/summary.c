@@ -238,8 +238,11 @@ static void put_generator(json_t *report, const struct view *view)
     const struct tally *total = view->total;
     json_t *out = put_object(report, "generator");
     put_count(out, "requests_total", total->answered_total);
-    double busy_ns =
-        evidence_busy_ns(total->cpu_window_ns, total->idle_window_ns);
+    double busy_ns = 0;
+    for (uint32_t i = 0; i < view->course->threads; i++) {
+        const struct run_thread *thread = &view->result->threads[i];
+        busy_ns += evidence_busy_ns(&thread->usage, thread->idle_window_ns);
+    }
     put_count(out, "cpu_window_ns", total->cpu_window_ns);
     put_count(out, "idle_window_ns", total->idle_window_ns);
     put_ratio(out, "cpu_ns_per_request", busy_ns,
@@ -264,11 +267,10 @@ static void put_generator(json_t *report, const struct view *view)
                   thread->usage.voluntary_switches);
         put_count(row, "involuntary_context_switches",
                   thread->usage.involuntary_switches);
-        put_ratio(
-            row, "busy_ratio",
-            evidence_busy_ns(thread->usage.cpu_ns, thread->idle_window_ns) /
-                1e9,
-            view->window_s);
+        put_ratio(row, "busy_ratio",
+                  evidence_busy_ns(&thread->usage, thread->idle_window_ns) /
+                      1e9,
+                  view->window_s);
         json_array_append_new(list, row);
     }
 }

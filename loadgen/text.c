@@ -42,6 +42,15 @@ static char *rounded(double value, char text[static UNITS_TEXT_MAX])
     return units_format_count(value > 0 ? (uint64_t)(value + 0.5) : 0, text);
 }
 
+/* "-" for what is not known. */
+static const char *figure_at(const json_t *object, const char *path,
+                             char text[static UNITS_TEXT_MAX])
+{
+    return json_is_number(at(object, path))
+               ? rounded(real_at(object, path), text)
+               : "-";
+}
+
 #define QUANTILE_TEXT_MAX (UNITS_TEXT_MAX + 2)
 
 static const json_t *quantile_row(const json_t *hist, double q)
@@ -159,19 +168,35 @@ static void print_summary(const json_t *report, FILE *out)
     fputc('\n', out);
 }
 
+/* Requests that were given up waited longer than any that was answered. */
+static const char *greatest(const json_t *report, const json_t *hist,
+                            char text[static QUANTILE_TEXT_MAX])
+{
+    char number[UNITS_TEXT_MAX];
+    bool given_up = count_at(hist, "censored") > 0;
+    uint64_t ns = count_at(hist, "max_ns");
+    uint64_t above_ns = count_at(report, "config.timeout_ns");
+    uint64_t late_ns = count_at(report, "latency.send_lateness.max_ns");
+    if (hist == at(report, "latency.service")) /* the timeout runs from due */
+        above_ns -= late_ns < above_ns ? late_ns : above_ns;
+    units_format_duration(given_up && above_ns > ns ? above_ns : ns, number);
+    snprintf(text, QUANTILE_TEXT_MAX, "%s%s", given_up ? "> " : "", number);
+    return text;
+}
+
 static void print_row(const json_t *report, const char *name, const char *path,
                       FILE *out)
 {
     const json_t *hist = at(report, path);
     if (!json_is_object(hist))
         return;
-    char text[6][QUANTILE_TEXT_MAX];
+    char text[5][QUANTILE_TEXT_MAX];
     fprintf(
         out, "  %-11s %10s %10s %10s %10s %10s %10s %12s\n", name,
         units_format_duration(count_at(hist, "min_ns"), text[0]),
         quantile(hist, 0.5, text[1]), quantile(hist, 0.9, text[2]),
         quantile(hist, 0.99, text[3]), quantile(hist, 0.999, text[4]),
-        units_format_duration(count_at(hist, "max_ns"), text[5]),
+        greatest(report, hist, (char[QUANTILE_TEXT_MAX]){0}),
         units_format_count(count_at(hist, "count"), (char[UNITS_TEXT_MAX]){0}));
 }
 
@@ -216,8 +241,8 @@ static void print_marks(const json_t *report, FILE *out)
         }
     }
     if (censored)
-        fputs("  > so many requests were given up that the percentile is one "
-              "of them\n",
+        fputs("  > among the requests that were given up: how long they would "
+              "have taken is not known\n",
               out);
     if (below)
         fputs("  ~ below the p99 of the lateness: as likely the generator's "
@@ -529,7 +554,7 @@ static void print_evidence(const json_t *report, FILE *out)
     char a[UNITS_TEXT_MAX];
     char b[UNITS_TEXT_MAX];
     fprintf(out, "  generator   %s ns of CPU a request",
-            rounded(real_at(report, "generator.cpu_ns_per_request"), a));
+            figure_at(report, "generator.cpu_ns_per_request", a));
     double busiest = 0;
     size_t i;
     const json_t *row;
@@ -539,7 +564,7 @@ static void print_evidence(const json_t *report, FILE *out)
         busiest = busy > busiest ? busy : busiest;
     }
     fprintf(out, ", busy %.2f of the window, ceiling %s requests/s\n", busiest,
-            rounded(real_at(report, "generator.ceiling_per_s"), b));
+            figure_at(report, "generator.ceiling_per_s", b));
     print_steadiness(report, out);
     print_disturbance(report, out);
     print_limit(report, out);

@@ -212,17 +212,54 @@ static void judge_lateness(struct judgement *judgement)
             CLAIM_THROUGHPUT | CLAIM_LATENCY);
 }
 
-/* Was it answered? Of streams the queue grows for as long as that lasts, and
- * the response time with it; datagrams that find it full are lost. */
+/* By how many replies the end of the window was further behind the schedule
+ * than its begin. Not counted is what a slow but steady server has in flight:
+ * what a first reply takes longer than the warm-up was, a burst, and three
+ * standard deviations of chance. 0 where half of the requests saw no such
+ * queue: something stood still at the end. */
+static double fallen_behind(const struct view *view)
+{
+    const struct tally *t = view->total;
+    const struct course *course = view->course;
+    if (t->response.total == 0)
+        return 0;
+    const double median_s = (double)latency_response_p50_ns(view) / 1e9;
+    const double least_s =
+        ((double)t->response.min - (double)course->warmup_ns) / 1e9;
+    const double waiting = course->rate_per_s * median_s;
+    double behind = (double)t->accounting.ok - (double)t->window_completed -
+                    (double)course->arrival.burst - 3 * sqrt(2 * waiting);
+    if (least_s > 0)
+        behind -= course->rate_per_s * least_s;
+    return waiting >= behind / 4 ? behind : 0;
+}
+
+/* Was it answered, and as fast as it came due? Of streams the queue grows for
+ * as long as it is not, and the response time with it; datagrams that find it
+ * full are lost. */
 static void judge_answers(struct judgement *judgement)
 {
     const struct view *view = judgement->view;
-    const struct accounting *a = &view->total->accounting;
-    if ((double)a->ok >= ACHIEVED_LIMIT * (double)a->scheduled)
+    const struct tally *t = view->total;
+    const struct accounting *a = &t->accounting;
+    const double due = (double)a->scheduled;
+    char achieved[UNITS_TEXT_MAX];
+    char offered[UNITS_TEXT_MAX];
+    if ((double)a->ok < ACHIEVED_LIMIT * due)
+        add_reason(
+            judgement->reasons,
+            "%llu of the %llu requests that were due were answered in time",
+            (unsigned long long)a->ok, (unsigned long long)a->scheduled);
+    else if (fallen_behind(view) > (1 - ACHIEVED_LIMIT) * due)
+        add_reason(
+            judgement->reasons,
+            "replies fell behind: %s/s came where %s/s were due",
+            units_format_count(
+                (uint64_t)((double)t->window_completed / view->window_s),
+                achieved),
+            units_format_count((uint64_t)(due / view->window_s), offered));
+    else
         return;
-    add_reason(judgement->reasons,
-               "%llu of the %llu requests that were due were answered in time",
-               (unsigned long long)a->ok, (unsigned long long)a->scheduled);
     condemn(judgement, STATUS_SERVER_BOUND,
             view->course->stream ? CLAIM_LATENCY : 0);
 }

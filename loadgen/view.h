@@ -85,6 +85,6 @@ double evidence_drift(const struct view *view);
 double evidence_littles_law(const struct view *view);
 
 /* A thread's CPU without the passes in which it only looked at the clock. */
-double evidence_busy_ns(uint64_t cpu_ns, uint64_t idle_ns);
+double evidence_busy_ns(const struct thread_usage *usage, uint64_t idle_ns);
 
 #endif

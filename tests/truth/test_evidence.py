@@ -4,6 +4,7 @@ slows down, datagrams that nobody answers."""
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -113,7 +114,9 @@ class Percentiles(unittest.TestCase):
         self.assertLessEqual(response["max_ns"], 200_000_000)
         self.assertIsNotNone(row_of(response, 0.5)["value_ns"])
         self.assertLessEqual(row_of(report["latency"]["service"], 0.99)["above_ns"], 200_000_000)
-        self.assertIn("> 200 ms", text)
+        row = next(line for line in text.splitlines() if line.startswith("  response "))
+        self.assertRegex(row, r" > 200 ms +[\d,]+$", "who was given up waited longest of all")
+        self.assertIn("> among the requests that were given up", text)
 
     def test_none_has_fewer_than_ten_samples_above_it(self):
         with serving("epoll", "tcp://127.0.0.1:0") as server:
@@ -124,6 +127,25 @@ class Percentiles(unittest.TestCase):
             self.assertLessEqual(row["lo_ns"], row["value_ns"])
             self.assertTrue(row["hi_ns"] is None or row["value_ns"] <= row["hi_ns"])
         self.assertRegex(text, r"p99 -")
+
+
+class NoWindow(unittest.TestCase):
+    def test_what_ended_before_its_window_blames_neither_kernel_nor_generator(self):
+        with serving("epoll", "tcp://127.0.0.1:0") as server, tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "report.json")
+            words = [LOAD, server.address, "-c", "1", "-r", "100", "-w", "60s", "--json-stream", "-o", path]
+            with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+                self.assertEqual(json.loads(process.stdout.readline())["type"], "start")
+                process.send_signal(signal.SIGINT)
+                process.stdout.read()
+            self.assertEqual(process.returncode, 130)
+            with open(path, encoding="utf-8") as file:
+                report = check_load_report(json.load(file))
+        evidence = report["evidence"]
+        for key in ("busy_ratio", "achieved_ratio", "waited_ratio", "steal_ratio", "pressure_cpu_ratio"):
+            self.assertIsNone(evidence[key], key)
+            self.assertEqual(evidence["absent"][key], "the run ended before its window began", key)
+        self.assertIsNone(report["generator"]["cpu_ns_per_request"])
 
 
 class Others(unittest.TestCase):

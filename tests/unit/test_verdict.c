@@ -97,6 +97,46 @@ Test(verdict, a_busy_thread_is_the_limit)
     cr_expect_str_eq(judged(), "ok:");
 }
 
+Test(verdict, a_spin_that_waited_for_its_cpu_is_not_all_idle)
+{
+    struct thread_usage usage = {.cpu_ns = 700, .waited_known = true};
+    cr_expect_float_eq(evidence_busy_ns(&usage, 600), 100, 1e-9);
+    usage.waited_ns = 300; /* of 900 ns by the clock it had the CPU for 0.7 */
+    cr_expect_float_eq(evidence_busy_ns(&usage, 900), 70, 1e-9);
+    usage.cpu_ns = 0;
+    cr_expect_float_eq(evidence_busy_ns(&usage, 0), 0, 1e-9);
+}
+
+Test(verdict, replies_that_fall_behind_are_too_few)
+{
+    plan.course.rate_per_s = 1000;
+    plan.course.warmup_ns = 1000000000;
+    hist_reset(&result.total.response);
+    for (uint64_t i = 0; i < 1000 * SECONDS; i++)
+        hist_record(&result.total.response, 1000000 + i * 250000);
+    result.total.window_completed = 3200; /* the rest came in time, but later */
+    cr_expect_str_eq(judged(), "server_bound: replies fell behind: 800/s came "
+                               "where 1,000/s were due; -latency");
+    plan.course.stream = false;
+    cr_expect_str_eq(judged(),
+                     "server_bound: replies fell behind: 800/s came "
+                     "where 1,000/s were due; -order",
+                     "of datagrams what came is still known");
+}
+
+Test(verdict, replies_that_are_on_their_way_have_not_fallen_behind)
+{
+    struct tally *t = &result.total;
+    plan.course.rate_per_s = 1000;
+    t->window_completed = 3900;
+    cr_expect_str_eq(judged(), "ok:", "it stood still at the end: %s",
+                     judged());
+    hist_reset(&t->response);
+    for (uint64_t i = 0; i < 1000 * SECONDS; i++)
+        hist_record(&t->response, 100000000);
+    cr_expect_str_eq(judged(), "ok:", "100 ms each, no warm-up: %s", judged());
+}
+
 Test(verdict, others_on_the_generators_cpu_are_others)
 {
     result.machine_after.cpus[0].idle_ns = SECONDS * 467000000ull;
