@@ -89,14 +89,15 @@ static void print_step(const struct find *find, const struct step *step,
         else
             fprintf(out, " %9.5f", facts->loss_ratio);
     }
-    fprintf(out, "  %s%s%s%.*s\n",
+    fprintf(out, "  %s%s%s%.*s%s\n",
             step->outcome == STEP_HELD      ? "held"
             : step->outcome == STEP_LIMITED ? "not known"
                                             : "broke",
             is_confirming(step) ? ", measured again"
             : step->again       ? ", second try"
                                 : "",
-            *step->reason ? ": " : "", WHY_MAX, step->reason);
+            *step->reason ? ": " : "", WHY_MAX, step->reason,
+            strlen(step->reason) > WHY_MAX ? "..." : "");
 }
 
 void find_print_table(const struct find *find, FILE *out)
