@@ -68,12 +68,16 @@ Test(clock, view_whose_ticks_run_fast_stops_counting_them_and_does_not_go_back)
     (void)worst_over(&view, 20 * NS_PER_MS);
     if (!view.trusts_ticks)
         return; /* here it never counts */
-    view.rate += view.rate / 100;
     uint64_t earlier = 0;
-    for (int i = 0; i < 1000000 && view.trusts_ticks; i++) {
-        const uint64_t seen = clock_view_ns(&view);
-        cr_assert_geq(seen, earlier, "time went back");
-        earlier = seen;
+    /* A silence of this thread just before a look hides the fault from it, and
+     * the rate is mended: then once more. */
+    for (int tries = 0; tries < 100 && view.trusts_ticks; tries++) {
+        const uint64_t fast = view.rate = view.rate + view.rate / 100;
+        while (view.trusts_ticks && view.rate == fast) {
+            const uint64_t seen = clock_view_ns(&view);
+            cr_assert_geq(seen, earlier, "time went back");
+            earlier = seen;
+        }
     }
     cr_expect_not(view.trusts_ticks);
     cr_expect_geq(clock_view_ns(&view), earlier);
