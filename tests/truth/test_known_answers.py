@@ -129,7 +129,10 @@ class Schedule(unittest.TestCase):
     def test_more_than_the_server_can_do_is_server_bound(self):
         with serving("iterative", "udp://127.0.0.1:0", "--work", "sleep:5ms") as server:
             report = load_json(server.address, "-c", 4, "-r", "1k", "-d", "1s", "-w", 0, "--timeout", "300ms")
-        self.assertIn(report["verdict"]["status"], ("server_bound", "generator_bound"))
+        # On a busy machine there may be worse to say besides.
+        self.assertIn(report["verdict"]["status"], ("server_bound", "unstable", "generator_bound"))
+        self.assertTrue(any("were answered in time" in reason for reason in report["verdict"]["reasons"]),
+                        report["verdict"])
         self.assertLess(report["load"]["achieved_per_s"], 0.5 * report["load"]["offered_per_s"])
 
     def test_what_does_not_fit_is_skipped_and_counted(self):
