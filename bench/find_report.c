@@ -1,6 +1,7 @@
 #include "bench/find_report.h"
 
 #include "bench/aggregate.h"
+#include "bench/program_row.h"
 #include "loadgen/config.h"
 #include "loadgen/measure/report.h"
 
@@ -73,14 +74,7 @@ static void put_server(json_t *report, const struct target *target)
     json_t *server = put_object(report, "server");
     put_text(server, "name", target->name);
     put_text(server, "address", target->address);
-    put_text(server, "model", row->model);
-    if (row->command) {
-        json_t *list = put_array(server, "command");
-        for (size_t i = 0; row->command[i]; i++)
-            json_array_append_new(list, json_string(row->command[i]));
-    } else {
-        put_null(server, "command");
-    }
+    put_program(server, row);
     put_text(server, "transport", transport_name(row->transport));
     put_text(server, "family", row->ipv6 ? "ipv6" : "ipv4");
     put_text(server, "service", row->service);

@@ -1,6 +1,7 @@
 #include "bench/run_report.h"
 
 #include "bench/attribution.h"
+#include "bench/program_row.h"
 #include "loadgen/measure/report.h"
 #include "servers/cli/units.h"
 
@@ -146,14 +147,7 @@ static void put_server(json_t *object, const struct cell *cell,
     const struct scenario_server *row = cell->server;
     json_t *server = put_object(object, "server");
     put_text(server, "name", row->name);
-    put_text(server, "model", row->model);
-    if (row->command) {
-        json_t *list = put_array(server, "command");
-        for (size_t i = 0; row->command[i]; i++)
-            json_array_append_new(list, json_string(row->command[i]));
-    } else {
-        put_null(server, "command");
-    }
+    put_program(server, row);
     put_text(server, "transport", transport_name(row->transport));
     put_text(server, "family", row->ipv6 ? "ipv6" : "ipv4");
     put_text(server, "service", row->service);

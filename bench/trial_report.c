@@ -2,6 +2,7 @@
 #include "bench/trial_parts.h"
 
 #include "bench/aggregate.h"
+#include "bench/program_row.h"
 #include "loadgen/measure/clock.h"
 #include "loadgen/measure/report.h"
 
@@ -103,14 +104,7 @@ static void describe_server(struct trial *trial, const json_t *counters)
     if (!trial->result->report || !trial_is_ours(trial))
         return;
     json_t *server = put_object(trial->result->report, "server");
-    put_text(server, "model", row->model);
-    if (row->command) {
-        json_t *list = put_array(server, "command");
-        for (size_t i = 0; row->command[i]; i++)
-            json_array_append_new(list, json_string(row->command[i]));
-    } else {
-        put_null(server, "command");
-    }
+    put_program(server, row);
     put_text(server, "service", row->service);
     put_known(server, "workers", workers ? strtoull(workers, NULL, 10) : 0);
     put_per_worker(trial, counters, server);
