@@ -56,6 +56,10 @@ static const char *const layout_keys[] = {"server", "generator", NULL};
 
 static int fail_at(const struct reader *reader, struct position position,
                    const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
+
+static int fail_at(const struct reader *reader, struct position position,
+                   const char *format, va_list arguments)
 {
     char *out = reader->error->text;
     size_t size = sizeof reader->error->text;

@@ -83,8 +83,7 @@ static int explain_nothing(const struct plan *plan,
         [FAULT_RESET] = "connection reset",
         [FAULT_CLOSED] = "the server closes every connection at once",
         [FAULT_CONNECT_TIMEOUT] = "no answer within 3 s (a full accept queue?)",
-        [FAULT_NO_PORT] = "no address of this host fits it (is IPv6 off?), or "
-                          "its ports are used up",
+        [FAULT_NO_PORT] = "no address (is IPv6 off?) or no port left here",
         [FAULT_NO_DESCRIPTOR] = "this client's descriptors are used up",
         [FAULT_OTHER] = "connection failed",
     };

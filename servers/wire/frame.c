@@ -179,8 +179,8 @@ static enum frame_result decode_tiny(const uint8_t *data, size_t have_bytes,
     uint64_t flow;
     uint64_t sequence;
     uint64_t check;
-    bool whole = get_sextets(data + 4, 4, &flow) &
-                 get_sextets(data + 8, 8, &sequence) &
+    bool whole = get_sextets(data + 4, 4, &flow) &&
+                 get_sextets(data + 8, 8, &sequence) &&
                  get_sextets(data + 16, 4, &check);
     if (!whole || check >> 12 != tiny_check(data + 4, 0) >> 12)
         return FRAME_DAMAGED;
@@ -206,11 +206,11 @@ static enum frame_result decode_full(const uint8_t *data, size_t have_bytes,
     uint64_t time_ns;
     uint64_t its_nonce;
     uint64_t check;
-    bool whole = get_sextets(data + 6, 4, &length) &
-                 get_sextets(data + 10, 4, &flow) &
-                 get_sextets(data + 14, 8, &sequence) &
-                 get_sextets(data + 22, 8, &time_ns) &
-                 get_sextets(data + 30, 4, &its_nonce) &
+    bool whole = get_sextets(data + 6, 4, &length) &&
+                 get_sextets(data + 10, 4, &flow) &&
+                 get_sextets(data + 14, 8, &sequence) &&
+                 get_sextets(data + 22, 8, &time_ns) &&
+                 get_sextets(data + 30, 4, &its_nonce) &&
                  get_sextets(data + 34, 6, &check);
     if (!whole || check != header_crc(magic_full_upper, data + 4, 30))
         return FRAME_DAMAGED;
