@@ -80,6 +80,11 @@ class Case(unittest.TestCase):
         with open(os.path.join(self.out, "report.json")) as file:
             return json.load(file)
 
+    def checked(self, load=False):
+        report = self.report()
+        self.assertEqual(schema_errors(report, load=load), [])
+        return report
+
     def loads(self):
         with open(self.log) as file:
             return [json.loads(line) for line in file]
@@ -225,10 +230,8 @@ class Answers(Case):
 class Real(Case):
     """Real servers, the real generator."""
 
-    def checked(self):
-        report = self.report()
-        self.assertEqual(schema_errors(report), [])
-        return report
+    def checked(self, load=True):
+        return super().checked(load)
 
     def test_a_server_that_sleeps_has_a_capacity_that_is_known(self):
         """10 ms a datagram, one at a time: not quite 100 a second."""
@@ -272,25 +275,6 @@ class Real(Case):
         used = server["cpu_ns_per_request"] * report["generator"]["requests_total"]
         return used / (report["window"]["warmup_ns"] + report["window"]["length_ns"])
 
-    def test_a_server_that_runs_already_is_left_running(self):
-        with programs.serving("epoll", "tcp://127.0.0.1:0") as server:
-            done = self.find("--slo", "p50<1s,errors<0.1", server.address, "--from", 500, "--to", 500, "--confirm", 1,
-                             *SMALL)
-            report = self.checked()
-            self.assertIsNone(server.process.poll())
-        self.assertEqual((report["server"]["address"], report["server"]["model"]), (server.address, None))
-        self.assertEqual(report["layout"], {"name": "free", "server_cpus": None, "generator_cpus": None, "apart": None})
-        self.assertIn("%s holds at least 500/s with p50 < 1 s and errors < 0.1" % server.address, done.stdout)
-
-    def test_a_command_is_a_server_like_others(self):
-        words = "/usr/bin/python3 '%s' {host} {port}" % ECHO
-        self.find("--slo", "p50<1s", "--command", words, "--listen", "tcp://[::1]:0", "--from", 300, "--to", 600,
-                  "--confirm", 1, *SMALL)
-        report = self.checked()
-        self.assertEqual(report["server"]["command"], ["/usr/bin/python3", ECHO, "{host}", "{port}"])
-        self.assertEqual((report["server"]["name"], report["server"]["family"]), ("python3", "ipv6"))
-        self.assertEqual(report["result"]["holds_per_s"], 600)
-
     def test_words_that_the_load_does_not_take_are_2(self):
         done = self.find("--slo", "p50<1s", "--model", "epoll", "-s", "0", *SMALL, "--from", 500, code=2)
         self.assertIn("a stream carries no empty requests", done.stderr)
@@ -301,6 +285,33 @@ class Real(Case):
         self.assertIn("connection refused", done.stderr)
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         self.assertEqual(self.checked()["curve"], [])
+
+
+class Targets(Case):
+    """Whose servers it can ask; how fast they are is not the question here, so the fake generator says it."""
+
+    def test_a_server_that_runs_already_is_left_running(self):
+        self.fake(capacity=1e9)
+        with programs.serving("epoll", "tcp://127.0.0.1:0") as server:
+            done = self.find("--slo", "p50<1s,errors<0.1", server.address, "--from", 500, "--to", 500, "--confirm", 1,
+                             *SMALL)
+            report = self.checked()
+            self.assertIsNone(server.process.poll())
+        self.assertEqual((report["server"]["address"], report["server"]["model"]), (server.address, None))
+        self.assertEqual(report["layout"], {"name": "free", "server_cpus": None, "generator_cpus": None, "apart": None})
+        self.assertIn("%s holds at least 500/s with p50 < 1 s and errors < 0.1" % server.address, done.stdout)
+        self.assertEqual([words[0] for words in self.loads()], [server.address] * 2)
+
+    def test_a_command_is_a_server_like_others(self):
+        self.fake(capacity=1e9)
+        words = "/usr/bin/python3 '%s' {host} {port}" % ECHO
+        self.find("--slo", "p50<1s", "--command", words, "--listen", "tcp://[::1]:0", "--from", 300, "--to", 600,
+                  "--confirm", 1, *SMALL)
+        report = self.checked()
+        self.assertEqual(report["server"]["command"], ["/usr/bin/python3", ECHO, "{host}", "{port}"])
+        self.assertEqual((report["server"]["name"], report["server"]["family"]), ("python3", "ipv6"))
+        self.assertEqual(report["result"]["holds_per_s"], 600)
+        self.assertEqual({words[0].rpartition(":")[0] for words in self.loads()}, {"tcp://[::1]"})
 
 
 class Words(Case):

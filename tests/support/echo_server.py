@@ -10,6 +10,7 @@ gone then; --leave starts a child and a child in a session of its own, which
 write their pids into the folder and stay.
 """
 import argparse
+import contextlib
 import os
 import select
 import signal
@@ -111,7 +112,8 @@ while True:
             if plan.die_after is not None and reads > plan.die_after:
                 sys.stderr.write("no more of this\n")
                 sys.exit(3)
-            clients[fd].sendall(data)
+            with contextlib.suppress(ConnectionError):  # a client may be gone
+                clients[fd].sendall(data)
         else:
             poller.unregister(fd)
             clients.pop(fd).close()

@@ -215,21 +215,22 @@ class OthersOfTheServer(unittest.TestCase):
 
 
 def limited_group():
-    """A folder for a control group with a fifth of a CPU, or why there is none."""
+    """A folder for a control group with a fifth of a CPU, or why there is none. Beside others it goes first, so
+    that its limit is what holds it."""
     name = "sockbench-test-%d" % os.getpid()
     first, second = "/sys/fs/cgroup/cpu", "/sys/fs/cgroup"
     try:
         if os.path.exists(os.path.join(first, "cpu.cfs_quota_us")):
             folder = os.path.join(first, name)
             os.mkdir(folder)
-            limits = {"cpu.cfs_period_us": "20000", "cpu.cfs_quota_us": "4000"}
+            limits = {"cpu.cfs_period_us": "20000", "cpu.cfs_quota_us": "4000", "cpu.shares": "262144"}
         else:
             with open(os.path.join(second, "cgroup.subtree_control"), encoding="ascii") as file:
                 if "cpu" not in file.read().split():
                     return None, "no CPU controller for new control groups"
             folder = os.path.join(second, name)
             os.mkdir(folder)
-            limits = {"cpu.max": "4000 20000"}
+            limits = {"cpu.max": "4000 20000", "cpu.weight": "10000"}
         for key, value in limits.items():
             with open(os.path.join(folder, key), "w", encoding="ascii") as file:
                 file.write(value)
@@ -248,7 +249,8 @@ class Throttled(unittest.TestCase):
             with open(os.path.join(folder, "cgroup.procs"), "w", encoding="ascii") as file:
                 file.write(str(os.getpid()))
         try:
-            with serving("epoll", "tcp://127.0.0.1:0") as server:
+            # Both ends are in it: a server that waits for a CPU of its own would leave the load nothing to do.
+            with serving("epoll", "tcp://127.0.0.1:0", preexec_fn=enter) as server:
                 report, text = load(server.address, "-c", 8, "-d", "1s", "-w", "100ms", preexec_fn=enter)
         finally:
             os.rmdir(folder)

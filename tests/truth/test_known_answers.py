@@ -20,17 +20,6 @@ def quantile(histogram, q):
     return next(row["value_ns"] for row in histogram["quantiles"] if row["q"] == q)
 
 
-def three_tries(check):
-    """For a delay that the test itself imposes: a busy machine may spoil one."""
-    for attempt in range(3):
-        try:
-            return check()
-        except AssertionError:
-            if attempt == 2:
-                raise
-    return None
-
-
 class Stall(unittest.TestCase):
     """A server stopped for a second: who sees it?"""
 
@@ -60,15 +49,32 @@ class Stall(unittest.TestCase):
         self.assertGreaterEqual(report["latency"]["response"]["max_ns"], 950_000_000)
 
 
+def waited_s(server):
+    """How long its threads were ready to run while somebody else had the CPU."""
+    total_ns = 0
+    for task in os.listdir("/proc/%d/task" % server.pid):
+        with open("/proc/%d/task/%s/schedstat" % (server.pid, task), encoding="ascii") as file:
+            total_ns += int(file.read().split()[1])
+    return total_ns / 1e9
+
+
 class Delay(unittest.TestCase):
     def test_a_server_that_sleeps_5_ms_reads_5_ms(self):
-        def check():
-            with serving("thread", "tcp://127.0.0.1:0", "--work", "sleep:5ms") as server:
+        contended = []
+        for _ in range(3):
+            # A pool keeps its threads, so that they can be asked at the end.
+            with serving("pool", "tcp://127.0.0.1:0", "--work", "sleep:5ms") as server:
                 report = load_json(server.address, "-c", 4, "-r", 50, "-d", "2s", "-w", "100ms")
+                waits_s = waited_s(server) + sum(t["waited_ns"] or 0 for t in report["generator"]["threads"]) / 1e9
             p50 = quantile(report["latency"]["service"], 0.5)
             self.assertGreaterEqual(p50, 5_000_000)
-            self.assertLessEqual(p50, 6_500_000 if SANITIZED else 5_500_000)
-        three_tries(check)
+            if p50 <= (6_500_000 if SANITIZED else 5_500_000):
+                return
+            # Of a hundred requests half are late, so they waited for so long together if it was for a CPU.
+            contended.append(waits_s > 0.02 or (report["evidence"]["steal_ratio"] or 0) > 0.01)
+        if any(contended):
+            self.skipTest("others used the CPUs: both ends waited for one, or the hypervisor took it")
+        self.fail("p50 is %d ns" % p50)
 
     def test_200_us_of_spinning_work_read_as_a_capacity_of_5000(self):
         if SANITIZED:
@@ -79,24 +85,19 @@ class Delay(unittest.TestCase):
         def rate(*work):
             with serving("iterative", "udp://127.0.0.1:0", *work) as server:
                 report = load_json(server.address, "-c", 4, "-d", "1s", "-w", "100ms")
-                with open("/proc/%d/schedstat" % server.pid, encoding="ascii") as file:
-                    waited_s = int(file.read().split()[1]) / 1e9  # for a CPU that somebody else had
-            contended.append(waited_s > 0.03 or (report["evidence"]["steal_ratio"] or 0) > 0.01)
+                contended.append(waited_s(server) > 0.03 or (report["evidence"]["steal_ratio"] or 0) > 0.01)
             return report["throughput"]["requests_per_s"]
 
-        def check():
+        for _ in range(3):
             own_s = 1 / rate()  # what a request costs without the work
             capacity = 1 / (200e-6 + own_s)
             found = rate("--work", "spin:200us")
-            self.assertGreaterEqual(found, 0.95 * capacity)
             self.assertLessEqual(found, 5000 * 1.01)
-            contended.clear()
-        try:
-            three_tries(check)
-        except AssertionError:
-            if any(contended):
-                self.skipTest("others used the CPUs: the server waited for one, or the hypervisor took it")
-            raise
+            if found >= 0.95 * capacity:
+                return
+        if any(contended):
+            self.skipTest("others used the CPUs: the server waited for one, or the hypervisor took it")
+        self.fail("%d requests/s, not %d" % (found, capacity))
 
 
 class Schedule(unittest.TestCase):
