@@ -21,10 +21,8 @@
 
 static void receive(struct ring_loop *loop, struct ring_client *client)
 {
-    if (loop->ring.with_kernel == 0) { /* it would fail at once */
-        ring_clients_wait(&loop->clients, client);
+    if (!ring_loop_may_receive(loop, client))
         return;
-    }
     struct io_uring_sqe *sqe = ring_loop_entry(loop, client);
     if (!sqe)
         return;
@@ -39,7 +37,8 @@ static void receive(struct ring_loop *loop, struct ring_client *client)
 /* Asks for whatever is next for the client; it may be gone afterwards. */
 static void settle(struct ring_loop *loop, struct ring_client *client)
 {
-    const bool busy = client->receiving || client->sending || client->waiting;
+    const bool busy =
+        client->receiving || client->sending || ring_client_waits(client);
     if (!client->failed && !busy) {
         if (client->first)
             ring_traffic_send(loop, client);
@@ -87,17 +86,17 @@ static void on_completion(struct ring_loop *loop,
         settle(loop, client);
 }
 
-/* One pass: what could not be submitted earlier, the kernel, completions. */
+/* One pass: those that had to wait, the kernel, completions. */
 static int turn(struct ring_loop *loop)
 {
+    struct ring_client *client;
     struct io_uring_cqe *cqe;
     unsigned head;
     unsigned count = 0;
-    loop->no_entry = false;
-    ring_loop_submit(loop);
-    for (uint32_t i = loop->clients.waiting_count; i > 0; i--)
-        settle(loop, ring_clients_take_waiting(&loop->clients));
-    int r = ring_enter(&loop->ring, !loop->no_entry);
+    ring_loop_begin(loop);
+    while ((client = ring_loop_next_waiting(loop)))
+        settle(loop, client);
+    int r = ring_loop_enter(loop);
     io_uring_for_each_cqe(&loop->ring.uring, head, cqe)
     {
         on_completion(loop, cqe);

@@ -24,10 +24,8 @@
 static void receive(struct ring_loop *loop, struct ring_client *client,
                     bool first)
 {
-    if (loop->ring.with_kernel == 0) { /* it would fail at once */
-        ring_clients_wait(&loop->clients, client);
+    if (!ring_loop_may_receive(loop, client))
         return;
-    }
     struct io_uring_sqe *sqe = ring_loop_entry(loop, client);
     if (!sqe)
         return;
@@ -60,7 +58,7 @@ static void settle(struct ring_loop *loop, struct ring_client *client)
     if (alive && enough && client->receiving && !client->pausing)
         stop_receiving(loop, client);
     if (alive && !enough && !client->receiving && !client->ended &&
-        !client->waiting)
+        !client->waiting[RING_WANT_BUFFER])
         receive(loop, client, false);
     ring_traffic_part(loop, client);
 }
@@ -107,17 +105,17 @@ static void on_completion(struct ring_loop *loop,
         settle(loop, client);
 }
 
-/* One pass: what could not be submitted earlier, the kernel, completions. */
+/* One pass: those that had to wait, the kernel, completions. */
 static int turn(struct ring_loop *loop)
 {
+    struct ring_client *client;
     struct io_uring_cqe *cqe;
     unsigned head;
     unsigned count = 0;
-    loop->no_entry = false;
-    ring_loop_submit(loop);
-    for (uint32_t i = loop->clients.waiting_count; i > 0; i--)
-        settle(loop, ring_clients_take_waiting(&loop->clients));
-    int r = ring_enter(&loop->ring, !loop->no_entry);
+    ring_loop_begin(loop);
+    while ((client = ring_loop_next_waiting(loop)))
+        settle(loop, client);
+    int r = ring_loop_enter(loop);
     io_uring_for_each_cqe(&loop->ring.uring, head, cqe)
     {
         on_completion(loop, cqe);

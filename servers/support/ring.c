@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #define LEAST_ENTRIES 64
-#define CAP_LEAST 4096u /* to be asked anew so often costs nothing */
+#define USUAL_BYTES 4096u /* of a reception */
+#define CAP_LEAST 4096u   /* to be asked anew so often costs nothing */
 
 /*
  * Best first. SINGLE_ISSUER and DEFER_TASKRUN (6.1): completions are made when
@@ -380,6 +381,13 @@ int ring_enter(struct ring *ring, bool wait)
     default:
         return r < 0 ? r : 0;
     }
+}
+
+size_t ring_receptions(const struct ring *ring)
+{
+    const size_t each =
+        ring->incremental ? ring->buffer_bytes / USUAL_BYTES : 1;
+    return ring->with_kernel * (each > 0 ? each : 1);
 }
 
 uint8_t *ring_received(struct ring *ring, const struct io_uring_cqe *cqe,

@@ -74,6 +74,10 @@ int ring_open_datagrams(struct ring *ring,
  * takes none until completions are read. */
 struct io_uring_sqe *ring_sqe(struct ring *ring);
 
+/* How many receptions there is room for in the buffers that the kernel may
+ * still fill: a rough number, none without a buffer and else at least one. */
+size_t ring_receptions(const struct ring *ring);
+
 /* Asks the kernel to end the operations of this name. */
 void ring_cancel(struct ring *ring, uint64_t name);
 

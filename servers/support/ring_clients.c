@@ -17,8 +17,9 @@ int ring_clients_init(struct ring_clients *clients, const struct server *server,
     clients->counters = counters;
     clients->capacity = capacity < SLOTS_MAX ? (uint32_t)capacity : SLOTS_MAX;
     clients->free = NO_SLOT;
-    clients->waiting_first = NO_SLOT;
-    clients->waiting_last = NO_SLOT;
+    for (int want = 0; want < RING_WANTS; want++)
+        clients->waiting[want] =
+            (struct ring_queue){.first = NO_SLOT, .last = NO_SLOT};
     clients->slots = calloc(clients->capacity, sizeof *clients->slots);
     return clients->slots ? 0 : -ENOMEM;
 }
@@ -39,7 +40,6 @@ void ring_clients_done(struct ring_clients *clients)
     for (uint32_t i = 0; clients->slots && i < clients->used; i++) {
         struct ring_client *client = &clients->slots[i];
         client->sending = false;
-        client->waiting = false;
         if (client->fd >= 0)
             ring_clients_remove(clients, client);
     }
@@ -62,14 +62,13 @@ struct ring_client *ring_clients_add(struct ring_clients *clients, int fd)
 {
     uint32_t slot = clients->free;
     if (slot != NO_SLOT)
-        clients->free = clients->slots[slot].next;
+        clients->free = clients->slots[slot].next[0];
     else
         slot = clients->used++;
     struct ring_client *client = &clients->slots[slot];
     *client = (struct ring_client){
         .fd = fd,
         .generation = client->generation + 1,
-        .next = NO_SLOT,
     };
     clients->count++;
     return client;
@@ -82,7 +81,7 @@ void ring_clients_remove(struct ring_clients *clients,
     answer_gone(clients->server, client->fd);
     close(client->fd);
     client->fd = -1;
-    client->next = clients->free;
+    client->next[0] = clients->free;
     clients->free = ring_client_slot(clients, client);
     clients->count--;
     clients->counters->closed++;
@@ -90,31 +89,35 @@ void ring_clients_remove(struct ring_clients *clients,
         atomic_fetch_sub(clients->shared_count, 1);
 }
 
-void ring_clients_wait(struct ring_clients *clients, struct ring_client *client)
+void ring_clients_wait(struct ring_clients *clients, struct ring_client *client,
+                       enum ring_want want)
 {
-    if (client->waiting)
-        return;
+    struct ring_queue *queue = &clients->waiting[want];
     const uint32_t slot = ring_client_slot(clients, client);
-    client->waiting = true;
-    client->next = NO_SLOT;
-    if (clients->waiting_last == NO_SLOT)
-        clients->waiting_first = slot;
+    if (client->waiting[want])
+        return;
+    client->waiting[want] = true;
+    client->next[want] = NO_SLOT;
+    if (queue->last == NO_SLOT)
+        queue->first = slot;
     else
-        clients->slots[clients->waiting_last].next = slot;
-    clients->waiting_last = slot;
-    clients->waiting_count++;
+        clients->slots[queue->last].next[want] = slot;
+    queue->last = slot;
+    queue->count++;
 }
 
-struct ring_client *ring_clients_take_waiting(struct ring_clients *clients)
+struct ring_client *ring_clients_take_waiting(struct ring_clients *clients,
+                                              enum ring_want want)
 {
-    if (clients->waiting_first == NO_SLOT)
+    struct ring_queue *queue = &clients->waiting[want];
+    if (queue->first == NO_SLOT)
         return NULL;
-    struct ring_client *client = &clients->slots[clients->waiting_first];
-    clients->waiting_first = client->next;
-    if (clients->waiting_first == NO_SLOT)
-        clients->waiting_last = NO_SLOT;
-    client->waiting = false;
-    clients->waiting_count--;
+    struct ring_client *client = &clients->slots[queue->first];
+    queue->first = client->next[want];
+    if (queue->first == NO_SLOT)
+        queue->last = NO_SLOT;
+    client->waiting[want] = false;
+    queue->count--;
     return client;
 }
 

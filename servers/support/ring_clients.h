@@ -20,11 +20,20 @@ struct piece {
     uint16_t buffer;
 };
 
+/* What a client may have to wait for; each has a queue of its own, for who
+ * waits for an entry to send from a buffer must not stand behind those who wait
+ * for that buffer. */
+enum ring_want {
+    RING_WANT_ENTRY,  /* of the submission queue */
+    RING_WANT_BUFFER, /* to receive into */
+    RING_WANTS
+};
+
 struct ring_client {
     int fd;              /* -1: a free slot */
     uint32_t generation; /* of the slot: one more with each client */
     uint32_t tick;       /* when it last sent or took something, in seconds */
-    uint32_t next;       /* slot: in the list of free or of waiting ones */
+    uint32_t next[RING_WANTS]; /* slot: in the queue; [0]: of free ones */
     struct piece *first, *last;
     size_t queued_bytes;
     struct answer answer;
@@ -38,10 +47,15 @@ struct ring_client {
     bool failed;    /* shut down; its operations are coming in */
     bool parting;   /* nothing more is answered: our FIN follows the queue */
     bool finishing; /* our FIN is sent */
-    bool waiting;   /* for a buffer or a submission entry */
+    bool waiting[RING_WANTS];
 };
 
 #define NO_SLOT UINT32_MAX
+
+struct ring_queue { /* of slots, in order of their coming */
+    uint32_t first, last;
+    uint32_t count;
+};
 
 struct ring_clients {
     const struct server *server;
@@ -54,8 +68,7 @@ struct ring_clients {
     atomic_uint_fast64_t *shared_count; /* NULL, or of all loops together: one
                                            less with each that goes */
     uint32_t free;
-    uint32_t waiting_first, waiting_last;
-    uint32_t waiting_count;
+    struct ring_queue waiting[RING_WANTS];
     struct piece *spare;
 };
 
@@ -77,10 +90,18 @@ void ring_clients_remove(struct ring_clients *clients,
 uint32_t ring_client_slot(const struct ring_clients *clients,
                           const struct ring_client *client);
 
-/* Those that wait, in order of their coming. Taking gives NULL for none. */
-void ring_clients_wait(struct ring_clients *clients,
-                       struct ring_client *client);
-struct ring_client *ring_clients_take_waiting(struct ring_clients *clients);
+/* Puts the client at the end of the queue unless it is in it. Taking gives the
+ * first, NULL for none. */
+void ring_clients_wait(struct ring_clients *clients, struct ring_client *client,
+                       enum ring_want want);
+struct ring_client *ring_clients_take_waiting(struct ring_clients *clients,
+                                              enum ring_want want);
+
+static inline bool ring_client_waits(const struct ring_client *client)
+{
+    return client->waiting[RING_WANT_ENTRY] ||
+           client->waiting[RING_WANT_BUFFER];
+}
 
 /*
  * Queue what answers a new client, a reception in a buffer of the ring, and a

@@ -78,7 +78,7 @@ struct io_uring_sqe *ring_loop_entry(struct ring_loop *loop,
     if (sqe)
         return sqe;
     loop->no_entry = true;
-    ring_clients_wait(&loop->clients, client);
+    ring_clients_wait(&loop->clients, client, RING_WANT_ENTRY);
     return NULL;
 }
 
@@ -96,7 +96,8 @@ struct ring_client *ring_loop_client(struct ring_loop *loop, uint64_t name)
     return client->generation == name >> 32 ? client : NULL;
 }
 
-void ring_loop_submit(struct ring_loop *loop)
+/* What the loop itself wants. */
+static void submit_wanted(struct ring_loop *loop)
 {
     for (unsigned i = RING_ACCEPT; loop->wanted != 0 && i < RING_OPERATIONS;
          i++) {
@@ -121,6 +122,47 @@ void ring_loop_submit(struct ring_loop *loop)
         loop->accepting |= i == RING_ACCEPT;
         loop->wanted &= ~BIT(i);
     }
+}
+
+void ring_loop_begin(struct ring_loop *loop)
+{
+    const size_t room = ring_receptions(&loop->ring);
+    loop->no_entry = false;
+    submit_wanted(loop);
+    for (int want = 0; want < RING_WANTS; want++)
+        loop->turns[want] = loop->clients.waiting[want].count;
+    if (loop->turns[RING_WANT_BUFFER] > room)
+        loop->turns[RING_WANT_BUFFER] = (uint32_t)room;
+}
+
+struct ring_client *ring_loop_next_waiting(struct ring_loop *loop)
+{
+    loop->resuming = false;
+    for (int want = 0; want < RING_WANTS; want++) {
+        if (loop->no_entry || loop->turns[want] == 0)
+            continue;
+        loop->turns[want]--;
+        loop->resuming = want == RING_WANT_BUFFER;
+        return ring_clients_take_waiting(&loop->clients, want);
+    }
+    return NULL;
+}
+
+int ring_loop_enter(struct ring_loop *loop)
+{
+    const bool more = loop->clients.waiting[RING_WANT_BUFFER].count > 0 &&
+                      loop->ring.with_kernel > 0;
+    return ring_enter(&loop->ring, !loop->no_entry && !more);
+}
+
+bool ring_loop_may_receive(struct ring_loop *loop, struct ring_client *client)
+{
+    const bool others = loop->clients.waiting[RING_WANT_BUFFER].count > 0;
+    /* Without a buffer it would fail at once. */
+    if (loop->ring.with_kernel > 0 && (loop->resuming || !others))
+        return true;
+    ring_clients_wait(&loop->clients, client, RING_WANT_BUFFER);
+    return false;
 }
 
 /* Takes a place among the clients of all workers; false when there is none. */

@@ -37,6 +37,8 @@ struct ring_loop {
     int error;
     bool accepting; /* the kernel holds an accept */
     bool no_entry;  /* a submission entry was missed: do not wait, look again */
+    uint32_t turns[RING_WANTS]; /* of clients that wait, in this pass */
+    bool resuming;              /* a client whose turn for a buffer it is */
     bool draining, finishing, over;
     bool one_accept; /* asked for anew after each client, not multishot */
 };
@@ -49,6 +51,25 @@ void ring_loop_close(struct ring_loop *loop);
 /* False when the loop has nothing more to do. */
 bool ring_loop_goes_on(const struct ring_loop *loop);
 
+/* Begins a pass: submits what the loop itself wants, and says who waits no
+ * longer. */
+void ring_loop_begin(struct ring_loop *loop);
+
+/*
+ * The next client that has waited and is to go on in this pass, or NULL. Each
+ * has its turn in order of its coming, and only as many ask for a buffer as
+ * there are: more would be refused, a pass again and again for each of them.
+ */
+struct ring_client *ring_loop_next_waiting(struct ring_loop *loop);
+
+/* Enters the kernel, and waits there unless something is left to do here. 0 or
+ * -errno. */
+int ring_loop_enter(struct ring_loop *loop);
+
+/* Whether the client may ask for a receive now. Else it waits: for a buffer,
+ * behind those that have waited for longer. */
+bool ring_loop_may_receive(struct ring_loop *loop, struct ring_client *client);
+
 /* A submission entry for an operation of the client, which waits for its turn
  * when NULL is returned. */
 struct io_uring_sqe *ring_loop_entry(struct ring_loop *loop,
@@ -60,9 +81,6 @@ uint64_t ring_loop_name(const struct ring_loop *loop,
                         enum ring_operation operation,
                         const struct ring_client *client);
 struct ring_client *ring_loop_client(struct ring_loop *loop, uint64_t name);
-
-/* Submits what the loop itself wants. */
-void ring_loop_submit(struct ring_loop *loop);
 
 /* An accepted descriptor that may be served, or -1; what else an accept can end
  * in is seen to. */

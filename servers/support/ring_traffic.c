@@ -24,7 +24,7 @@ static bool ended_well(struct ring_loop *loop, struct ring_client *client,
     case 0:
         return ring_client_end(&loop->clients, client);
     case -ENOBUFS:
-        ring_clients_wait(&loop->clients, client);
+        ring_clients_wait(&loop->clients, client, RING_WANT_BUFFER);
         return true;
     case -ECANCELED:
     case -EINTR:
@@ -110,7 +110,7 @@ void ring_traffic_part(struct ring_loop *loop, struct ring_client *client)
         shutdown(client->fd, SHUT_WR);
         client->finishing = true;
     }
-    if (!client->receiving && !client->sending && !client->waiting &&
+    if (!client->receiving && !client->sending && !ring_client_waits(client) &&
         (client->failed || (client->ended && !client->first)))
         ring_clients_remove(&loop->clients, client);
 }

@@ -4,6 +4,7 @@ short. Whatever happens, clients get their bytes.
 strace puts the faults in; where it may not trace, this is skipped."""
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ import tempfile
 import unittest
 
 from programs import SANITIZED, skip
-from traffic import connect, models, noise, peer, read_exactly, serving, side_by_side, stream
+from traffic import connect, exchange_all, models, noise, peer, read_exactly, serving, side_by_side, stream
 
 STREAMS = models("stream")
 DATAGRAMS = models("datagram")
@@ -26,12 +27,12 @@ WAITS = "poll,ppoll,select,pselect6,epoll_wait,epoll_pwait,accept,accept4,io_uri
 
 
 @contextlib.contextmanager
-def tampered(server, *faults):
-    """The server's system calls fail as told, in a with block and until it has ended: the path of what was
-    injected. (A tracer that left early would leave a call half tampered with behind.)"""
+def tampered(server, *faults, calls=None):
+    """The server's system calls fail as told, in a with block and until it has ended: the path of a log of them.
+    Without faults, `calls` are only written down. (A tracer that left early would leave a call half tampered with behind.)"""
     with tempfile.TemporaryDirectory() as folder:
         log = os.path.join(folder, "calls")
-        calls = ",".join(fault.split(":")[0] for fault in faults)
+        calls = calls or ",".join(fault.split(":")[0] for fault in faults)
         pids = [server.pid, *children(server.pid)]
         strace = subprocess.Popen(["strace", "-f", "-o", log, "-e", "trace=" + calls] +
                                   [word for pid in pids for word in ("-p", str(pid))] +
@@ -113,6 +114,27 @@ class Streams(unittest.TestCase):
                 self.exchange(server, clients=1)
 
         side_by_side(self, STREAMS, check)
+
+
+class Scarcity(unittest.TestCase):
+    def test_what_a_ring_is_asked_for_grows_with_its_clients_and_not_with_their_square(self):
+        """All wait for one small buffer: whoever asks for it while it is away only asks again."""
+        count = 300
+
+        def check(model):
+            with stream(model, "--ring-buffers", 1, "--buffer", 256) as server:
+                everyone = [connect(server) for _ in range(count)]
+                messages = [noise(300, i) for i in range(count)]
+                with tampered(server, calls="io_uring_enter") as log:
+                    self.assertTrue(exchange_all(everyone, messages) == messages)
+                    with open(log) as file:
+                        asked = sum(int(word) for word in re.findall(r"io_uring_enter\(\d+, (\d+),", file.read()))
+                self.assertGreater(asked, count)
+                self.assertLess(asked, 20 * count)
+                for client in everyone:
+                    client.close()
+
+        side_by_side(self, [model for model in STREAMS if model.startswith("uring")], check)
 
 
 class Datagrams(unittest.TestCase):

@@ -1,6 +1,6 @@
 #include "servers/options.h"
 #include "servers/support/drain.h"
-#include "servers/support/ring_clients.h"
+#include "servers/support/ring_loop.h"
 #include "servers/support/steer.h"
 
 #include <criterion/criterion.h>
@@ -183,13 +183,62 @@ Test(ring_clients, those_who_wait_are_taken_in_order_and_once)
     bench_init(&bench);
     struct ring_client *clients[3] = {add(&bench), add(&bench), add(&bench)};
     for (int i = 2; i >= 0; i--)
-        ring_clients_wait(&bench.clients, clients[i]);
-    ring_clients_wait(&bench.clients, clients[1]);
-    cr_expect_eq(bench.clients.waiting_count, 3);
+        ring_clients_wait(&bench.clients, clients[i], RING_WANT_BUFFER);
+    ring_clients_wait(&bench.clients, clients[1], RING_WANT_BUFFER);
+    ring_clients_wait(&bench.clients, clients[1], RING_WANT_ENTRY);
+    cr_expect_eq(bench.clients.waiting[RING_WANT_BUFFER].count, 3);
+    cr_expect_eq(ring_clients_take_waiting(&bench.clients, RING_WANT_ENTRY),
+                 clients[1]);
     for (int i = 2; i >= 0; i--)
-        cr_expect_eq(ring_clients_take_waiting(&bench.clients), clients[i]);
-    cr_expect_null(ring_clients_take_waiting(&bench.clients));
+        cr_expect_eq(
+            ring_clients_take_waiting(&bench.clients, RING_WANT_BUFFER),
+            clients[i]);
+    for (int want = 0; want < RING_WANTS; want++)
+        cr_expect_null(ring_clients_take_waiting(&bench.clients, want));
     ring_clients_done(&bench.clients);
+}
+
+Test(ring_loop, as_many_ask_for_a_buffer_as_there_are)
+{
+    struct bench bench;
+    struct ring_loop loop = {0};
+    bench_init(&bench);
+    struct ring_client *clients[3] = {add(&bench), add(&bench), add(&bench)};
+    loop.clients = bench.clients;
+    for (int i = 0; i < 2; i++)
+        cr_expect_not(ring_loop_may_receive(&loop, clients[i]));
+    ring_loop_begin(&loop);
+    cr_expect_null(ring_loop_next_waiting(&loop), "no buffer is there");
+
+    loop.ring.with_kernel = 1;
+    cr_expect_not(ring_loop_may_receive(&loop, clients[2]),
+                  "others have waited for longer");
+    for (int i = 0; i < 3; i++) {
+        ring_loop_begin(&loop);
+        cr_expect_eq(ring_loop_next_waiting(&loop), clients[i]);
+        cr_expect(ring_loop_may_receive(&loop, clients[i]));
+        cr_expect_null(ring_loop_next_waiting(&loop), "one buffer, one turn");
+    }
+    cr_expect(ring_loop_may_receive(&loop, clients[0]), "nobody waits");
+    ring_clients_done(&loop.clients);
+}
+
+Test(ring_loop, an_entry_is_not_waited_for_behind_buffers)
+{
+    struct bench bench;
+    struct ring_loop loop = {0};
+    bench_init(&bench);
+    struct ring_client *first = add(&bench);
+    struct ring_client *second = add(&bench);
+    loop.clients = bench.clients;
+    cr_expect_not(ring_loop_may_receive(&loop, first));
+    cr_expect_not(ring_loop_may_receive(&loop, second));
+    ring_clients_wait(&loop.clients, second, RING_WANT_ENTRY);
+    ring_loop_begin(&loop);
+    cr_expect_eq(ring_loop_next_waiting(&loop), second);
+    cr_expect(second->waiting[RING_WANT_BUFFER]);
+    cr_expect_null(ring_loop_next_waiting(&loop));
+    ring_clients_done(&loop.clients);
 }
 
 Test(ring_clients, a_stalled_client_holds_no_shared_buffer)
