@@ -43,15 +43,6 @@ static int fail(struct target_error *error, int exit_code, const char *format,
     return -1;
 }
 
-static bool is_one_of(const char *word, const char *const *names)
-{
-    for (; *names; names++) {
-        if (strcmp(word, *names) == 0)
-            return true;
-    }
-    return false;
-}
-
 static int split(const char *option, const char *text, struct words *ret_words,
                  struct target_error *error)
 {
@@ -83,7 +74,7 @@ static int take_setting(struct words *words, size_t *i, const char *option,
     const char *name = word + 2;
     const struct option_spec *spec = options_find(table, name);
     const char *near = options_nearest(table, name);
-    if (spec && is_one_of(name, reserved))
+    if (spec && word_is_one_of(name, reserved))
         return fail(error, EXIT_USAGE,
                     "--%s: '%s' is decided by the search or its own options",
                     option, name);
@@ -172,7 +163,7 @@ static int take_model(struct target *target, const char *model,
         tcp ? words->stream_models : words->datagram_models;
     target->server.model = model;
     target->name = model;
-    if (!names || is_one_of(model, names))
+    if (!names || word_is_one_of(model, names))
         return 0;
     const char *near = nearest_name(model, names);
     return fail(error, EXIT_USAGE, "--model '%s': no such model on %s%s%s%s",

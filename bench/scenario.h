@@ -25,6 +25,8 @@
 #define SOCKBENCH_BENCH_SCENARIO_H
 
 #include "bench/layout.h"
+#include "bench/settings.h"
+#include "bench/space.h"
 #include "servers/cli/options.h"
 
 #include <jansson.h>
@@ -38,27 +40,10 @@
 #define SCENARIO_CELLS_MAX 10000
 #define SCENARIO_REPETITIONS_MAX 1000
 
-struct setting {
-    const char *name;
-    char *text;
-};
-
-struct settings {
-    struct setting *list;
-    size_t count;
-};
-
 enum transport {
     TRANSPORT_ANY, /* of a load that applies to either */
     TRANSPORT_TCP,
     TRANSPORT_UDP,
-};
-
-/* Whether a trial has a network namespace to itself. */
-enum space {
-    SPACE_AUTO,    /* datagrams do, where the machine allows it */
-    SPACE_PRIVATE, /* yes, or it is skipped */
-    SPACE_HOST,    /* no */
 };
 
 struct scenario_server {
@@ -128,12 +113,6 @@ int scenario_parse(const char *file, const char *text, size_t length,
                    struct scenario *ret_scenario, struct scenario_error *error);
 
 void scenario_done(struct scenario *scenario);
-
-/* The text of a setting, or NULL. The last one counts. */
-const char *settings_get(const struct settings *settings, const char *name);
-
-/* "auto", "private" or "host". 0, or -EINVAL for another text. */
-int space_parse(const char *text, enum space *ret_space);
 
 /* "tcp" or "udp". */
 const char *transport_name(enum transport transport);

@@ -1,7 +1,6 @@
 #include "bench/words.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,4 +47,13 @@ void words_done(struct words *words)
     for (size_t i = 0; i < words->count; i++)
         free(words->list[i]);
     *words = (struct words){0};
+}
+
+bool word_is_one_of(const char *word, const char *const *names)
+{
+    for (; names && *names; names++) {
+        if (strcmp(word, *names) == 0)
+            return true;
+    }
+    return false;
 }
