@@ -104,40 +104,6 @@ bool server_served_all(const struct server *server)
            atomic_load(server->served) >= server->options->exit_after;
 }
 
-static void add(struct server_counters *sum,
-                const struct server_counters *counters)
-{
-    sum->accepted += counters->accepted;
-    sum->refused += counters->refused;
-    sum->closed += counters->closed;
-    sum->timed_out += counters->timed_out;
-    sum->accept_pauses += counters->accept_pauses;
-    sum->reads += counters->reads;
-    sum->writes += counters->writes;
-    sum->bytes_in += counters->bytes_in;
-    sum->bytes_out += counters->bytes_out;
-    sum->send_errors += counters->send_errors;
-    sum->datagrams_refused += counters->datagrams_refused;
-    sum->socket_drops += counters->socket_drops;
-}
-
-void server_count(struct server *server, const struct server_counters *counters)
-{
-    pthread_mutex_lock(&server->lock);
-    add(&server->counters, counters);
-    pthread_mutex_unlock(&server->lock);
-}
-
-void server_count_worker(struct server *server, unsigned worker,
-                         const struct server_counters *counters)
-{
-    pthread_mutex_lock(&server->lock);
-    add(&server->counters, counters);
-    if (server->per_worker)
-        add(&server->per_worker[worker], counters);
-    pthread_mutex_unlock(&server->lock);
-}
-
 #define WORK_LOOK_NS                                                           \
     100000000ULL /* how often a long sleep looks for a stop                    \
                   */
