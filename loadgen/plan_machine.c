@@ -23,10 +23,6 @@ static int check_congestion(const struct plan *plan, struct plan_error *error)
     char why[240] = "";
     if (!name)
         return 0;
-    if (!plan->course.stream || plan->course.target.u.any.sa_family == AF_UNIX)
-        return plan_fail(error, EXIT_USAGE,
-                         "--tcp-cc '%s': only TCP has a congestion control",
-                         name);
     int r = congestion_try(name, why, sizeof why);
     if (r == 0)
         return 0;
@@ -61,13 +57,9 @@ static int check_sources(struct plan *plan, struct plan_error *error)
 {
     const struct load_options *o = &plan->options;
     const struct address *target = &plan->course.target;
-    const bool udp = !plan->course.stream && target->u.any.sa_family != AF_UNIX;
     const char *why = NULL;
     char host[ADDRESS_TEXT_MAX];
     char port[8];
-    if (o->unconnected && !udp)
-        return plan_fail(error, EXIT_USAGE,
-                         "--unconnected: only UDP knows that");
     if (!o->source)
         return 0;
     if (sources_parse(o->source, &plan->course.sources, &why) < 0)
@@ -127,6 +119,28 @@ static int check_ports(const struct plan *plan, struct plan_error *error)
                      all, ports);
 }
 
+static bool holds(const cpu_set_t *set, const cpu_set_t *part)
+{
+    cpu_set_t both;
+    CPU_AND(&both, set, part);
+    return CPU_EQUAL(&both, part);
+}
+
+/* The server may use others than this program, but none that is not there. */
+static int check_server_cpus(const struct plan *plan, struct plan_error *error)
+{
+    const char *list = plan->options.server_cpus;
+    cpu_set_t wanted;
+    cpu_set_t online;
+    char text[256];
+    if (!list || cpuset_parse(list, &wanted) < 0 ||
+        cpuset_online(&online) < 0 || holds(&online, &wanted))
+        return 0;
+    return plan_fail(error, EXIT_IMPOSSIBLE,
+                     "--server-cpus '%s': this machine has CPUs %s", list,
+                     cpuset_format(&online, text, sizeof text));
+}
+
 static int choose_cpus(struct plan *plan, struct plan_error *error)
 {
     uint32_t n = (uint32_t)plan->options.threads;
@@ -140,9 +154,7 @@ static int choose_cpus(struct plan *plan, struct plan_error *error)
     if (!plan->options.cpus || cpuset_parse(plan->options.cpus, &wanted) < 0)
         return 0;
     int r = cpuset_allowed(&allowed);
-    cpu_set_t both;
-    CPU_AND(&both, &wanted, &allowed);
-    if (r == 0 && !CPU_EQUAL(&both, &wanted)) {
+    if (r == 0 && !holds(&allowed, &wanted)) {
         char text[256];
         return plan_fail(error, EXIT_IMPOSSIBLE,
                          "--cpus '%s': only CPUs %s may be used here",
@@ -158,7 +170,7 @@ int plan_check_machine(struct plan *plan, struct plan_error *error)
 {
     if (check_congestion(plan, error) < 0 ||
         check_descriptors(plan, error) < 0 || check_sources(plan, error) < 0 ||
-        check_ports(plan, error) < 0)
+        check_ports(plan, error) < 0 || check_server_cpus(plan, error) < 0)
         return -1;
     return choose_cpus(plan, error);
 }

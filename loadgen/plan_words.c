@@ -89,19 +89,6 @@ static int check_sizes(struct plan *plan, struct plan_error *error)
 static int check_shape(const struct plan *plan, struct plan_error *error)
 {
     const struct load_options *o = &plan->options;
-    if (!plan->course.stream && o->reconnect_every > 0)
-        return plan_fail(error, EXIT_USAGE,
-                         "--reconnect-every: datagrams have no "
-                         "connections");
-    if (plan->course.stream && (o->per_flow || o->max_loss_ratio < 1))
-        return plan_fail(error, EXIT_USAGE, "%s: streams lose nothing",
-                         o->per_flow ? "--per-flow" : "--max-loss");
-    if (o->one_way && !o->server_trace &&
-        (o->per_flow || o->max_loss_ratio < 1))
-        return plan_fail(error, EXIT_USAGE,
-                         "%s, --one-way: what was lost is not known without "
-                         "--server-trace",
-                         o->per_flow ? "--per-flow" : "--max-loss");
     if (o->per_flow && frame_header_bytes(plan->sizes.least_bytes) == 0)
         return plan_fail(error, EXIT_USAGE,
                          "--per-flow, --size '%s': below %d bytes a datagram "
@@ -113,6 +100,11 @@ static int check_shape(const struct plan *plan, struct plan_error *error)
     if (o->json && o->json_stream)
         return plan_fail(error, EXIT_USAGE,
                          "--json and --json-stream: one of the two");
+    if (o->reconnect_every > 0 && o->pipeline > o->reconnect_every)
+        return plan_fail(error, EXIT_USAGE,
+                         "--pipeline '%" PRIu64 "', --reconnect-every '%" PRIu64
+                         "': more in flight than a connection carries",
+                         o->pipeline, o->reconnect_every);
     if (o->threads > o->connections)
         return plan_fail(error, EXIT_USAGE,
                          "--threads '%" PRIu64 "': more than the %" PRIu64
@@ -156,15 +148,8 @@ static int check_rate(const struct plan *plan, struct plan_error *error)
 static int check_one_way(const struct plan *plan, struct plan_error *error)
 {
     const struct load_options *o = &plan->options;
-    if (o->server_trace && plan->course.stream)
-        return plan_fail(error, EXIT_USAGE,
-                         "--server-trace '%s': a server traces datagrams alone",
-                         o->server_trace);
     if (!o->one_way)
         return 0;
-    if (plan->course.stream)
-        return plan_fail(error, EXIT_USAGE,
-                         "--one-way: a stream's bytes are acknowledged");
     if (frame_header_bytes(plan->sizes.least_bytes) == 0)
         return plan_fail(
             error, EXIT_USAGE,
@@ -177,30 +162,6 @@ static int check_one_way(const struct plan *plan, struct plan_error *error)
             "--one-way, --engine %s: only the epoll engine is done "
             "with a datagram when it is sent",
             o->engine);
-    return 0;
-}
-
-static int check_idle_clients(struct plan *plan, struct plan_error *error)
-{
-    const struct load_options *o = &plan->options;
-    if (!o->idle_clients)
-        return 0;
-    (void)idlers_parse(o->idle_clients, &plan->course.idlers); /* checked */
-    if (!plan->course.stream)
-        return plan_fail(
-            error, EXIT_USAGE,
-            "--idle-clients: datagrams have no connection to be silent "
-            "on");
-    if (plan_is(o->service, "greeting"))
-        return plan_fail(
-            error, EXIT_USAGE,
-            "--idle-clients, --service greeting: who is greeted at once "
-            "cannot be idle");
-    if (plan_is(o->engine, "null"))
-        return plan_fail(
-            error, EXIT_USAGE,
-            "--idle-clients, --engine null: nobody is there to connect "
-            "to");
     return 0;
 }
 
@@ -259,9 +220,11 @@ int plan_check_words(struct plan *plan, struct plan_error *error)
     if (check_target(plan, error) < 0)
         return -1;
     plan->course.stream = plan->course.target.socket_type == SOCK_STREAM;
-    if (check_sizes(plan, error) < 0 || check_shape(plan, error) < 0 ||
-        check_rate(plan, error) < 0 || check_one_way(plan, error) < 0 ||
-        check_idle_clients(plan, error) < 0)
+    if (plan->options.idle_clients) /* checked as an option */
+        (void)idlers_parse(plan->options.idle_clients, &plan->course.idlers);
+    if (check_sizes(plan, error) < 0 || plan_check_vain(plan, error) < 0 ||
+        check_shape(plan, error) < 0 || check_rate(plan, error) < 0 ||
+        check_one_way(plan, error) < 0)
         return -1;
     return check_service(plan, plan_service(plan), error);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int parse_cpu(const char **text, long *ret)
 {
@@ -82,6 +83,18 @@ int cpuset_nth(const cpu_set_t *set, unsigned k)
 int cpuset_allowed(cpu_set_t *ret)
 {
     return sched_getaffinity(0, sizeof *ret, ret) < 0 ? -errno : 0;
+}
+
+int cpuset_online(cpu_set_t *ret)
+{
+    char line[1024] = "";
+    FILE *file = fopen("/sys/devices/system/cpu/online", "re");
+    if (!file)
+        return -errno;
+    char *read = fgets(line, sizeof line, file);
+    fclose(file);
+    line[strcspn(line, "\n")] = '\0';
+    return read ? cpuset_parse(line, ret) : -EIO;
 }
 
 int cpuset_pin(const cpu_set_t *set)

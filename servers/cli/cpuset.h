@@ -20,6 +20,10 @@ int cpuset_nth(const cpu_set_t *set, unsigned k);
 /* The CPUs that the calling thread may use. 0 or -errno. */
 int cpuset_allowed(cpu_set_t *ret);
 
+/* The CPUs of the machine that are in use, whoever may use them. 0, or -errno
+ * where the kernel does not tell. */
+int cpuset_online(cpu_set_t *ret);
+
 /* Pins the calling thread (and what it starts later). 0 or -errno. */
 int cpuset_pin(const cpu_set_t *set);
 int cpuset_pin_one(int cpu);

@@ -1,6 +1,7 @@
 """sockbench-load as its user meets it: words, exit codes, reports, signals."""
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -24,6 +25,42 @@ def load_json(*argv, expect=0, **options):
     result = load(*argv, "--json", **options)
     assert result.returncode == expect, (result.returncode, result.stderr)
     return check_load_report(json.loads(result.stdout))
+
+
+TCP, UDP, UNIX, UNIX_DGRAM = "tcp://127.0.0.1:9 ", "udp://127.0.0.1:9 ", "unix:@nobody ", "unix-dgram:@nobody "
+# The loads for which an option would mean nothing.
+VAIN = {
+    "reconnect-every": (UDP + "--reconnect-every 1", TCP + "--service greeting --reconnect-every 2",
+                        TCP + "-r 1k --reconnect-every 1"),
+    "pipeline": (TCP + "-r 1k -P 2", TCP + "-P 2 --reconnect-every 1", TCP + "-P 2 --service greeting"),
+    "arrival": (TCP + "--arrival constant", UDP + "--rate 0 --arrival constant"),
+    "max-inflight": (TCP + "--max-inflight 9", UDP + "-r 1k --one-way --max-inflight 9"),
+    "pacing": (TCP + "--pacing spin",),
+    "size": (TCP + "--service greeting -s 65",),
+    "udp-offload": (TCP + "--udp-offload on", UNIX_DGRAM + "--udp-offload on", UDP + "-r 1k --udp-offload on"),
+    "path": (TCP + "--path link", UNIX + "--path link", UDP + "--engine null --path link"),
+    "max-loss": (TCP + "--max-loss 0.1", UDP + "--one-way --max-loss 0.1"),
+    "per-flow": (TCP + "--per-flow", UDP + "--one-way --per-flow", UDP + "--per-flow -s 19"),
+    "one-way": (TCP + "--one-way",),
+    "server-trace": (TCP + "--server-trace /dev/null", UDP + "--engine null --server-trace /dev/null"),
+    "source": (UNIX + "--source 127.0.0.2", TCP + "--engine null --source 127.0.0.2"),
+    "idle-clients": (UDP + "--idle-clients 1:1s", TCP + "--service greeting --idle-clients 1:1s",
+                     TCP + "--engine null --idle-clients 1:1s"),
+    "unconnected": (TCP + "--unconnected", UNIX_DGRAM + "--unconnected", UDP + "--engine null --unconnected"),
+    "nodelay": (UDP + "--nodelay off", UNIX + "--nodelay off", TCP + "--engine null --nodelay off"),
+    "tcp-cc": (UDP + "--tcp-cc reno", UNIX + "--tcp-cc reno", TCP + "--engine null --tcp-cc reno"),
+    "rcvbuf": (TCP + "--engine null --rcvbuf 64k",),
+    "sndbuf": (TCP + "--engine null --sndbuf 64k",),
+    "remote-max-connections": (TCP + "--remote-max-connections 9",),
+    "remote-max-rate": (UDP + "--remote-max-rate 9",),
+    "remote-max-bits": (UNIX + "--remote-max-bits 9",),
+    "no-verify": (UDP + "--one-way --no-verify",),
+    "hlog": (UDP + "--one-way --hlog x",),
+    "hgrm": (UDP + "--one-way --hgrm x",),
+}
+EVERYWHERE = {"connections", "threads", "duration", "requests", "rate", "rate-per-conn", "warmup", "service", "engine",
+              "timeout", "connect-rate", "cpus", "server-cpus", "seed", "interval", "allow-remote", "label", "json",
+              "json-stream", "output", "quiet", "help", "version"}
 
 
 class Words(unittest.TestCase):
@@ -95,6 +132,26 @@ class Words(unittest.TestCase):
 
     def test_cpus_that_are_not_there(self):
         self.refused(77, "tcp://127.0.0.1:9", "--cpus", "900", says="only CPUs")
+        self.refused(77, "tcp://127.0.0.1:9", "--server-cpus", "900",
+                     says="--server-cpus '900': this machine has CPUs ")
+
+    def test_an_option_that_would_change_nothing_is_refused(self):
+        for option, loads in VAIN.items():
+            for words in loads:
+                with self.subTest(option=option, words=words):
+                    self.refused(2, *words.split(), says="--%s" % option)
+
+    def test_every_option_is_known_to_the_test_before(self):
+        told = set(re.findall(r"^  (?:-\w,|   ) --([a-z-]+)", load("--help").stdout, re.MULTILINE))
+        self.assertEqual(set(VAIN) | EVERYWHERE, told)
+        self.assertEqual(set(VAIN) & EVERYWHERE, set())
+
+    def test_a_default_may_be_typed_where_it_means_nothing(self):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))  # bound, not listening
+            words = ("--arrival poisson --pacing auto --path direct --max-loss 1 --nodelay on --udp-offload off "
+                     "--remote-max-rate 10k")
+            self.refused(1, "tcp://127.0.0.1:%d" % s.getsockname()[1], *words.split(), says="connection refused")
 
 
 class Runs(unittest.TestCase):
