@@ -1,21 +1,31 @@
 #include "bench/keeper.h"
 
 #include "bench/usage.h"
+#include "loadgen/measure/clock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define GROUPS_MAX 64
 #define SWEEPS_MAX 64
+#define MARK_NAME "SOCKBENCH_RUN_MARK"
 
 /* One keeper a process, like the signal dispositions it stands beside. */
 static int keeper_fd = -1;
 static pid_t keeper = -1;
+/* As it stands in the environment of what this bench has started. */
+static char mark[sizeof MARK_NAME + 48];
 
 static void note(pid_t *groups, pid_t message)
 {
@@ -28,6 +38,63 @@ static void note(pid_t *groups, pid_t message)
             groups[i] = message;
             return;
         }
+    }
+}
+
+/* The bench itself, and the keeper, began before there was a mark. */
+static int make_mark(void)
+{
+    snprintf(mark, sizeof mark, MARK_NAME "=%d-%" PRIu64, getpid(),
+             clock_now_ns());
+    return setenv(MARK_NAME, mark + sizeof MARK_NAME, 1) < 0 ? -errno : 0;
+}
+
+static bool is_marked(pid_t pid)
+{
+    char path[64];
+    char *entry = NULL;
+    size_t size = 0;
+    bool found = false;
+    snprintf(path, sizeof path, "/proc/%d/environ", pid);
+    FILE *in = fopen(path, "re");
+    if (!in)
+        return false;
+    while (!found && getdelim(&entry, &size, '\0', in) > 0)
+        found = strcmp(entry, mark) == 0;
+    free(entry);
+    fclose(in);
+    return found;
+}
+
+/* Looked at and killed through one descriptor: a number may find a new owner
+ * in between. */
+static bool kill_if_marked(pid_t pid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0)
+        return false;
+    bool killed = is_marked(pid) &&
+                  syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
+    close(fd);
+    return killed;
+}
+
+/* Until a pass finds nobody: while one looks, another may be forked. */
+static void kill_marked(void)
+{
+    int killed = 1;
+    for (int i = 0; i < SWEEPS_MAX && killed > 0; i++) {
+        DIR *processes = opendir("/proc");
+        if (!processes)
+            return;
+        killed = 0;
+        struct dirent *entry;
+        while ((entry = readdir(processes))) {
+            const pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+            if (pid > 0) /* a name that is no number gives 0 */
+                killed += kill_if_marked(pid);
+        }
+        closedir(processes);
     }
 }
 
@@ -51,6 +118,7 @@ static void keep(int fd)
         if (groups[i] > 0)
             kill(-groups[i], SIGKILL);
     }
+    kill_marked();
     _exit(0);
 }
 
@@ -59,6 +127,9 @@ int keeper_open(void)
     int ends[2];
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return -errno;
+    int made = make_mark();
+    if (made < 0)
+        return made;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
     pid_t pid = fork();

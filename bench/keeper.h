@@ -2,15 +2,17 @@
  * The keeper outlives the bench by a moment: when the bench dies, however, it
  * kills every process group that was still at work. PDEATHSIG alone reaches
  * the bench's children, not what they have started. What has left its group for
- * a session of its own is out of reach then; keeper_sweep ends such a process
- * where the bench comes to its own end.
+ * a session of its own is known by a word in its environment, which whatever
+ * the bench starts inherits. Where the bench comes to its own end, keeper_sweep
+ * ends such a process.
  */
 #ifndef SOCKBENCH_BENCH_KEEPER_H
 #define SOCKBENCH_BENCH_KEEPER_H
 
 #include <sys/types.h>
 
-/* Starts it, and makes the caller a child subreaper. 0 or -errno. */
+/* Starts it, makes the caller a child subreaper, and puts the word into the
+ * caller's environment. 0 or -errno. */
 int keeper_open(void);
 
 /* Dismisses it. What is still on its list dies. */

@@ -463,14 +463,14 @@ class Ends(Case):
         self.fake(hang_at=1)
         process = self.start(self.scenario([command("family", "--leave", self.folder)], [load()]))
         until(lambda: os.path.exists(self.hanging), "a load that runs")
-        pids = self.pids_of("server", "child")
+        pids = self.pids_of("server", "child", "session")
+        session = pids[-1]
         pids.append(int(content(self.hanging)))
         self.assertTrue(all(is_alive(pid) for pid in pids))
-        (session,) = self.pids_of("session")
         self.addCleanup(lambda: is_alive(session) and os.kill(session, signal.SIGKILL))
         process.kill()
         process.communicate(timeout=PATIENCE_S)
-        until(lambda: not any(is_alive(pid) for pid in pids), "server, its child and the load are gone")
+        until(lambda: not any(is_alive(pid) for pid in pids), "server, its children and the load are gone")
 
     def test_nothing_is_left_behind_after_a_run(self):
         self.fake()
