@@ -46,7 +46,7 @@ static int choose_model(struct server *server)
         return EXIT_PASS;
     int other = type == SOCK_STREAM ? SOCK_DGRAM : SOCK_STREAM;
     if (!server_model_find(name, other))
-        return unknown("model", name, server_model_nearest(name));
+        return unknown("model", name, server_model_nearest(name, type));
     log_line("model '%s' serves %s, and %s is for %s (see --list)", name,
              other == SOCK_STREAM ? "streams" : "datagrams",
              server->options->listen,

@@ -68,14 +68,21 @@ bool server_model_steers(const struct server_model *model)
            !(model->flags & MODEL_SHARES_SOCKET);
 }
 
-const char *server_model_nearest(const char *name)
+const char *server_model_nearest(const char *name, int socket_type)
 {
     const char *names[sizeof server_models / sizeof *server_models];
-    size_t count = 0;
-    for (const struct server_model *m = server_models; m->name; m++)
-        names[count++] = m->name;
-    names[count] = NULL;
-    return nearest_name(name, names);
+    const char *near = NULL;
+    /* First among those of the transport, then among all. */
+    for (int pass = 0; pass < 2 && !near; pass++) {
+        size_t count = 0;
+        for (const struct server_model *m = server_models; m->name; m++) {
+            if (pass == 1 || m->socket_type == socket_type)
+                names[count++] = m->name;
+        }
+        names[count] = NULL;
+        near = nearest_name(name, names);
+    }
+    return near;
 }
 
 static const char *transport_of(const struct server_model *model)

@@ -38,8 +38,9 @@ const struct server_model *server_model_find(const char *name, int socket_type);
 /* Each of its workers has a socket: clients can be steered to workers. */
 bool server_model_steers(const struct server_model *model);
 
-/* The model name nearest to a wrong one, or NULL. */
-const char *server_model_nearest(const char *name);
+/* The model name nearest to a wrong one, of the transport if one of its names
+ * is near; or NULL. */
+const char *server_model_nearest(const char *name, int socket_type);
 
 /* --list: an aligned table, or a JSON array of objects. */
 void server_models_print(FILE *out);

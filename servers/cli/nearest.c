@@ -1,5 +1,7 @@
 #include "servers/cli/nearest.h"
 
+#include <ctype.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -9,6 +11,12 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 {
     unsigned least = a < b ? a : b;
     return least < c ? least : c;
+}
+
+/* Whoever writes EPOLL means epoll. */
+static bool is_same(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
 /* Optimal string alignment distance; words are cut at WORD_MAX. */
@@ -23,11 +31,12 @@ static unsigned distance(const char *a, const char *b)
         table[0][j] = (unsigned)j;
     for (size_t i = 1; i <= rows; i++) {
         for (size_t j = 1; j <= columns; j++) {
-            unsigned replace = a[i - 1] != b[j - 1];
+            unsigned replace = !is_same(a[i - 1], b[j - 1]);
             table[i][j] = min3(table[i - 1][j] + 1, table[i][j - 1] + 1,
                                table[i - 1][j - 1] + replace);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-                a[i - 2] == b[j - 1] && table[i - 2][j - 2] + 1 < table[i][j])
+            if (i > 1 && j > 1 && is_same(a[i - 1], b[j - 2]) &&
+                is_same(a[i - 2], b[j - 1]) &&
+                table[i - 2][j - 2] + 1 < table[i][j])
                 table[i][j] = table[i - 2][j - 2] + 1;
         }
     }
@@ -43,7 +52,7 @@ const char *nearest_name(const char *word, const char *const *names)
         size_t d = distance(word, *names);
         size_t name_length = strlen(*names);
         /* A beginning of the name is a likely way to mean it. */
-        if (length >= 2 && strncmp(word, *names, length) == 0)
+        if (d > 1 && length >= 2 && strncasecmp(word, *names, length) == 0)
             d = 1;
         if (d < best_distance &&
             2 * d <= (length > name_length ? length : name_length)) {

@@ -27,6 +27,8 @@ class Words(unittest.TestCase):
 
     def test_an_unknown_model_gets_the_nearest_name(self):
         self.refused(2, "unknown model 'epol' (did you mean 'epoll'?)", "--model", "epol")
+        self.refused(2, "unknown model 'Epoll' (did you mean 'epoll'?)", "--model", "Epoll")
+        self.refused(2, "unknown model 'thred' (did you mean 'threads'?)", "--model", "thred", "--listen", "udp://127.0.0.1:0")
         self.refused(2, "unknown model 'zzzzzzzzzz' (see --list)", "--model", "zzzzzzzzzz")
 
     def test_a_model_of_the_other_transport(self):

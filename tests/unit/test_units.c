@@ -62,6 +62,7 @@ Test(nearest, a_typing_error_finds_its_name)
     cr_expect_str_eq(nearest_name("pelol", names), "epoll");
     cr_expect_str_eq(nearest_name("uring", names), "uring-multishot");
     cr_expect_str_eq(nearest_name("threads", names), "thread");
+    cr_expect_str_eq(nearest_name("EPOLL", names), "epoll");
     cr_expect_null(nearest_name("zzzzzzzz", names));
     cr_expect_null(nearest_name("", names));
 }
