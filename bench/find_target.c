@@ -161,9 +161,17 @@ static int take_model(struct target *target, const char *model,
     bool tcp = target->server.transport == TRANSPORT_TCP;
     const char *const *names =
         tcp ? words->stream_models : words->datagram_models;
+    const unsigned *meet = tcp ? words->streams_meet : words->datagrams_meet;
     target->server.model = model;
+    target->server.meets = ~0u; /* what is not known is the server's to say */
     target->name = model;
-    if (!names || word_is_one_of(model, names))
+    for (size_t i = 0; names && names[i]; i++) {
+        if (strcmp(model, names[i]) != 0)
+            continue;
+        target->server.meets = meet[i];
+        return 0;
+    }
+    if (!names)
         return 0;
     const char *near = nearest_name(model, names);
     return fail(error, EXIT_USAGE, "--model '%s': no such model on %s%s%s%s",
@@ -232,9 +240,14 @@ static int take_server(struct target *target,
     if (split("server-options", options->server_options, &target->server_words,
               error) < 0)
         return -1;
-    return take_settings(&target->server_words, "server-options",
-                         words->server_table, server_reserved,
-                         &target->server.options, error);
+    if (take_settings(&target->server_words, "server-options",
+                      words->server_table, server_reserved,
+                      &target->server.options, error) < 0)
+        return -1;
+    char why[SERVER_FIT_TEXT_MAX];
+    if (!server_fit(&target->server, &target->server.options, false, why))
+        return fail(error, EXIT_USAGE, "--server-options: %s", why);
+    return 0;
 }
 
 static char *next_number(struct target *target, const char *name)

@@ -2,6 +2,7 @@
 
 #include "loadgen/measure/random.h"
 #include "loadgen/sizes.h"
+#include "servers/needs.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -119,6 +120,17 @@ static void fit_one_way(const struct scenario *scenario,
         datagrams && cell->server->model && (one_way || cell->load->trace);
 }
 
+/* A load's options are for the servers of all models, and not all take them. */
+static void fit_server(struct cell *cell)
+{
+    if (!cell->does_not_apply &&
+        (!server_fit(cell->server, &cell->server->options, cell->is_traced,
+                     cell->reason) ||
+         !server_fit(cell->server, &cell->load->server_options, cell->is_traced,
+                     cell->reason)))
+        cell->does_not_apply = cell->reason;
+}
+
 static void fill(const struct scenario *scenario,
                  const struct option_table *table, struct cell *cell)
 {
@@ -138,6 +150,7 @@ static void fill(const struct scenario *scenario,
         cell_option(scenario, cell, "idle-clients"))
         cell->does_not_apply = "datagrams have no connection to be silent on";
     fit_one_way(scenario, table, cell);
+    fit_server(cell);
 }
 
 static bool is_wanted(const char *only, const char *key)
@@ -198,7 +211,7 @@ void matrix_fit(struct matrix *matrix, const struct layout *layout)
         struct cell *cell = &matrix->cells[i];
         if (cell->does_not_apply)
             continue;
-        if (!cell->server->is_steered)
+        if (!(cell->server->meets & NEEDS_SOCKETS))
             cell->does_not_apply = "its clients are not dealt out among "
                                    "workers by CPU, as the sharded layout asks";
         else if (cell->connections < layout->shards)

@@ -3,6 +3,7 @@
 #define SOCKBENCH_BENCH_MATRIX_H
 
 #include "bench/scenario.h"
+#include "bench/server_fit.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +29,7 @@ struct cell {
                                    requests */
     bool is_traced;             /* the server notes every datagram */
     const char *does_not_apply; /* why, or NULL */
+    char reason[SERVER_FIT_TEXT_MAX]; /* where that is kept, of a server */
 };
 
 struct matrix {

@@ -52,7 +52,7 @@ struct scenario_server {
     const char *service;
     enum transport transport;
     bool ipv6;
-    bool is_steered;      /* the model can bring clients to workers by CPU */
+    unsigned meets;       /* of servers/needs.h, but for the model alone */
     const char **command; /* NULL-terminated; NULL for a model */
     struct settings options;
 };
@@ -95,8 +95,8 @@ struct scenario_words {
     /* Names of models on streams and on datagrams, NULL-terminated; NULL when
      * they are not known, and then any name passes. */
     const char *const *stream_models, *const *datagram_models;
-    /* Of those, the ones that take --steer cpu. */
-    const char *const *steered_streams, *const *steered_datagrams;
+    /* What each of those meets, in their order. */
+    const unsigned *streams_meet, *datagrams_meet;
 };
 
 struct scenario_error {

@@ -72,10 +72,16 @@ static int check_model(const struct draft *draft, const struct path *path,
     bool tcp = server->transport == TRANSPORT_TCP;
     const char *const *names =
         tcp ? draft->words->stream_models : draft->words->datagram_models;
-    server->is_steered =
-        word_is_one_of(server->model, tcp ? draft->words->steered_streams
-                                          : draft->words->steered_datagrams);
-    if (!names || word_is_one_of(server->model, names))
+    const unsigned *meet =
+        tcp ? draft->words->streams_meet : draft->words->datagrams_meet;
+    server->meets = ~0u; /* what is not known is for the server to refuse */
+    for (size_t i = 0; names && names[i]; i++) {
+        if (strcmp(server->model, names[i]) != 0)
+            continue;
+        server->meets = meet[i];
+        return 0;
+    }
+    if (!names)
         return 0;
     const char *near = nearest_name(server->model, names);
     return refuse_value(&draft->source, &at, "no model '%s' on %s%s%s%s",

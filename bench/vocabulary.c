@@ -1,18 +1,41 @@
 #include "bench/vocabulary.h"
 
 #include "loadgen/options.h"
+#include "servers/needs.h"
 #include "servers/options.h"
 
 #include <string.h>
 
-/* To the list, which ends with NULL. */
-static void add(const char **names, const char *name)
+/* To the lists; that of names ends with NULL. */
+static void add(const char **names, unsigned *meet, const char *name,
+                unsigned meets)
 {
     size_t count = 0;
     while (names[count])
         count++;
-    if (count < SCENARIO_ROWS_MAX)
-        names[count] = name;
+    if (count == SCENARIO_ROWS_MAX)
+        return;
+    names[count] = name;
+    meet[count] = meets;
+}
+
+static unsigned met_by(const json_t *row)
+{
+    static const struct {
+        const char *key;
+        enum need need;
+    } keys[] = {
+        {"takes_workers", NEEDS_WORKERS},
+        {"takes_steering", NEEDS_SOCKETS},
+        {"takes_max_clients", NEEDS_LIMIT},
+        {"takes_ring_options", NEEDS_RING},
+    };
+    unsigned met = 0;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (json_is_true(json_object_get(row, keys[i].key)))
+            met |= keys[i].need;
+    }
+    return met;
 }
 
 int vocabulary_open(struct vocabulary *vocabulary,
@@ -33,18 +56,17 @@ int vocabulary_open(struct vocabulary *vocabulary,
             json_string_value(json_object_get(row, "transport"));
         if (!name || !transport)
             continue;
-        const bool is_stream = strcmp(transport, "stream") == 0;
-        add(is_stream ? vocabulary->stream_models : vocabulary->datagram_models,
-            name);
-        if (json_is_true(json_object_get(row, "takes_steering")))
-            add(is_stream ? vocabulary->steered_streams
-                          : vocabulary->steered_datagrams,
-                name);
+        if (strcmp(transport, "stream") == 0)
+            add(vocabulary->stream_models, vocabulary->streams_meet, name,
+                met_by(row));
+        else
+            add(vocabulary->datagram_models, vocabulary->datagrams_meet, name,
+                met_by(row));
     }
     vocabulary->words.stream_models = vocabulary->stream_models;
     vocabulary->words.datagram_models = vocabulary->datagram_models;
-    vocabulary->words.steered_streams = vocabulary->steered_streams;
-    vocabulary->words.steered_datagrams = vocabulary->steered_datagrams;
+    vocabulary->words.streams_meet = vocabulary->streams_meet;
+    vocabulary->words.datagrams_meet = vocabulary->datagrams_meet;
     return 0;
 }
 

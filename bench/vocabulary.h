@@ -9,8 +9,8 @@ struct vocabulary {
     struct scenario_words words; /* what scenario_read takes */
     const char *stream_models[SCENARIO_ROWS_MAX + 1];
     const char *datagram_models[SCENARIO_ROWS_MAX + 1];
-    const char *steered_streams[SCENARIO_ROWS_MAX + 1];
-    const char *steered_datagrams[SCENARIO_ROWS_MAX + 1];
+    unsigned streams_meet[SCENARIO_ROWS_MAX + 1];
+    unsigned datagrams_meet[SCENARIO_ROWS_MAX + 1];
     json_t *models; /* as sockbench-serve lists them; NULL: unknown */
 };
 

@@ -3,6 +3,7 @@
 #include "servers/cli/cpuset.h"
 #include "servers/cli/log.h"
 #include "servers/cli/nearest.h"
+#include "servers/needs.h"
 #include "servers/wire/congestion.h"
 
 #include <errno.h>
@@ -35,6 +36,11 @@ static int unknown_service(const char *word)
     return unknown("service", word, nearest_name(word, names));
 }
 
+static bool is_unix(const struct server *server)
+{
+    return server->address.u.any.sa_family == AF_UNIX;
+}
+
 static int choose_model(struct server *server)
 {
     const char *name = server->options->model;
@@ -42,8 +48,15 @@ static int choose_model(struct server *server)
     if (!name)
         return usage("no --model: --list shows them");
     server->model = server_model_find(name, type);
-    if (server->model)
+    if (server->model &&
+        !(is_unix(server) && server->model->flags & MODEL_NEEDS_INET))
         return EXIT_PASS;
+    if (server->model) {
+        log_line("model %s does not apply to %s: Unix sockets cannot share an "
+                 "address and know no segments",
+                 name, server->options->listen);
+        return EXIT_USAGE;
+    }
     int other = type == SOCK_STREAM ? SOCK_DGRAM : SOCK_STREAM;
     if (!server_model_find(name, other))
         return unknown("model", name, server_model_nearest(name, type));
@@ -85,49 +98,27 @@ static unsigned default_workers(const struct server *server)
     return cpus > 0 ? cpus : 1;
 }
 
-/* Steering needs a socket and a CPU for each worker. */
 static int check_steering(const struct server *server)
 {
     const unsigned cpus = (unsigned)CPU_COUNT(&server->cpus);
-    if (!server->is_steered)
+    if (!server->is_steered || server->options->workers <= cpus)
         return EXIT_PASS;
-    if (!server_model_steers(server->model)) {
-        log_line("--steer cpu: model '%s' has one socket for all its clients",
-                 server->model->name);
-        return EXIT_USAGE;
-    }
-    if (server->address.u.any.sa_family == AF_UNIX)
-        return usage("--steer cpu: Unix sockets cannot share an address");
-    if (server->options->workers > cpus) {
-        log_line("--steer cpu: %" PRIu64 " workers want a CPU each, and there "
-                 "are %u (see --cpus)",
-                 server->options->workers, cpus);
-        return EXIT_USAGE;
-    }
-    return EXIT_PASS;
+    log_line("--steer cpu: %" PRIu64 " workers want a CPU each, and there "
+             "are %u (see --cpus)",
+             server->options->workers, cpus);
+    return EXIT_USAGE;
 }
 
 static int choose_workers(struct server *server)
 {
     const unsigned asked = (unsigned)server->options->workers;
     const unsigned flags = server->model->flags;
-    const bool is_unix = server->address.u.any.sa_family == AF_UNIX;
-    if (is_unix && flags & MODEL_NEEDS_INET) {
-        log_line("model %s does not apply to %s: Unix sockets cannot share an "
-                 "address and know no segments",
-                 server->model->name, server->options->listen);
-        return EXIT_USAGE;
-    }
-    if (asked && !(flags & MODEL_TAKES_WORKERS)) {
-        log_line("--workers: model '%s' does not take a number of workers",
-                 server->model->name);
-        return EXIT_USAGE;
-    }
     int code = check_steering(server);
     if (code != EXIT_PASS)
         return code;
     server->workers = asked ? asked : default_workers(server);
-    if (server->workers > 1 && is_unix && !(flags & MODEL_SHARES_SOCKET))
+    if (server->workers > 1 && is_unix(server) &&
+        !(flags & MODEL_SHARES_SOCKET))
         return usage("--workers: Unix sockets cannot share an address");
     return EXIT_PASS;
 }
@@ -141,22 +132,39 @@ static int choose_service(struct server *server)
                           : service_default(server->address.socket_type);
     if (!server->service)
         return unknown_service(options->service);
-    if (server->service->greeting && !is_stream)
-        return usage("service greeting does not apply to datagrams: they have "
-                     "no connection");
-    if (!is_stream && options->one_request)
-        return usage("--one-request does not apply to datagrams: they have no "
-                     "connection to close");
-    if (!is_stream && options->close_word)
-        return usage("--close-word does not apply to datagrams: they have no "
-                     "connection to close");
-    if (is_stream && options->trace)
-        return usage("--trace does not apply to streams: TCP loses nothing");
     if (is_stream && server->service->prefix &&
         options->buffer_bytes < service_reply_max(1)) {
         log_line("--buffer '%" PRIu64 "': service %s takes %zu bytes at least",
                  options->buffer_bytes, server->service->name,
                  service_reply_max(1));
+        return EXIT_USAGE;
+    }
+    return EXIT_PASS;
+}
+
+/* An option without effect is a mistake, and nobody would see it. */
+static int check_needs(const struct server *server)
+{
+    const struct option_table *table = &server_option_table;
+    const char *model = server->model->name;
+    const char *service = server->service->name;
+    const unsigned met =
+        needs_met_by_socket(server->address.socket_type, is_unix(server)) |
+        needs_met_by_service(server->service) |
+        server_model_meets(server->model) |
+        (server->options->trace ? (unsigned)NEEDS_TRACE : 0u);
+    char why[NEEDS_TEXT_MAX];
+    if (!needs_are_met(needs_of_service(server->service), met, model, service,
+                       why)) {
+        log_line("service %s %s", service, why);
+        return EXIT_USAGE;
+    }
+    for (size_t i = 0; i < table->count; i++) {
+        const struct option_spec *option = &table->options[i];
+        if (!options_given(table, option, server->options) ||
+            needs_are_met(option->needs, met, model, service, why))
+            continue;
+        log_line("--%s %s", option->name, why);
         return EXIT_USAGE;
     }
     return EXIT_PASS;
@@ -169,11 +177,6 @@ static int check_congestion(const struct server *server)
     char why[320] = "";
     if (!name)
         return EXIT_PASS;
-    if (server->address.socket_type != SOCK_STREAM ||
-        server->address.u.any.sa_family == AF_UNIX) {
-        log_line("--tcp-cc '%s': only TCP has a congestion control", name);
-        return EXIT_USAGE;
-    }
     int r = congestion_try(name, why, sizeof why);
     if (r == 0)
         return EXIT_PASS;
@@ -210,6 +213,9 @@ int configure(struct server *server)
     if (code != EXIT_PASS)
         return code;
     code = choose_service(server);
+    if (code != EXIT_PASS)
+        return code;
+    code = check_needs(server);
     if (code != EXIT_PASS)
         return code;
     if (options->work)

@@ -8,9 +8,11 @@
 
 struct server;
 
-#define MODEL_TAKES_WORKERS 1u /* --workers says how many loops */
-#define MODEL_SHARES_SOCKET 2u /* and all use one socket; else one each */
-#define MODEL_NEEDS_INET 4u    /* does not apply to Unix sockets */
+#define MODEL_TAKES_WORKERS 1u  /* --workers says how many loops */
+#define MODEL_SHARES_SOCKET 2u  /* and all use one socket; else one each */
+#define MODEL_NEEDS_INET 4u     /* does not apply to Unix sockets */
+#define MODEL_LIMITS_CLIENTS 8u /* to --max-clients at a time */
+#define MODEL_HAS_RING 16u      /* of io_uring, with its options */
 
 #define MODEL_REASON_MAX 160
 
@@ -35,8 +37,8 @@ extern const struct server_model server_models[]; /* ends with a NULL name */
 /* The model of this name and socket type, or NULL. */
 const struct server_model *server_model_find(const char *name, int socket_type);
 
-/* Each of its workers has a socket: clients can be steered to workers. */
-bool server_model_steers(const struct server_model *model);
+/* Which needs of options (servers/needs.h) it meets. */
+unsigned server_model_meets(const struct server_model *model);
 
 /* The model name nearest to a wrong one, of the transport if one of its names
  * is near; or NULL. */

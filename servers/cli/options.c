@@ -158,6 +158,21 @@ static int set_value(const struct option_spec *option, const char *text,
     return fail(error, "--%s: unknown kind of option", option->name);
 }
 
+static void note_given(const struct option_table *table,
+                       const struct option_spec *option, void *config)
+{
+    bool *given = (bool *)((char *)config + table->given);
+    if (table->given)
+        given[option - table->options] = true;
+}
+
+bool options_given(const struct option_table *table,
+                   const struct option_spec *option, const void *config)
+{
+    const bool *given = (const bool *)((const char *)config + table->given);
+    return table->given && given[option - table->options];
+}
+
 void options_defaults(const struct option_table *table, void *config)
 {
     struct option_error error;
@@ -175,8 +190,12 @@ int options_set(const struct option_table *table, const char *name,
                 const char *text, void *config, struct option_error *error)
 {
     const struct option_spec *option = options_find(table, name);
-    if (option)
-        return set_value(option, text, config, error);
+    if (option) {
+        int r = set_value(option, text, config, error);
+        if (r == 0)
+            note_given(table, option, config);
+        return r;
+    }
     const char *near = options_nearest(table, name);
     return fail(error, "unknown option '%s'%s%s%s", name,
                 near ? " (did you mean '" : "", near ? near : "",
@@ -266,6 +285,7 @@ int options_parse(const struct option_table *table, int argc, char **argv,
         int r = set_value(option, text, config, error);
         if (r < 0)
             return r;
+        note_given(table, option, config);
     }
     *ret_operands = optind;
     return 0;

@@ -36,6 +36,7 @@ struct option_spec {
     const char *choices; /* for OPTION_CHOICE: "a|b|c" */
     /* Optional: NULL when text is good, else why it is not. */
     const char *(*check)(const char *text);
+    unsigned needs; /* bits of the program's own; 0: nothing in particular */
 };
 
 struct option_table {
@@ -44,6 +45,8 @@ struct option_table {
     const char *closing; /* examples and exit codes, printed last; or NULL */
     const struct option_spec *options;
     size_t count;
+    size_t given; /* of a bool an option in the config struct, true of those
+                     that words have set; 0: there is none */
 };
 
 struct option_error {
@@ -64,6 +67,10 @@ int options_parse(const struct option_table *table, int argc, char **argv,
 /* Sets one option from text, as a scenario does. 0, or -EINVAL with *error. */
 int options_set(const struct option_table *table, const char *name,
                 const char *text, void *config, struct option_error *error);
+
+/* Whether words have set it; false where the table keeps no such thing. */
+bool options_given(const struct option_table *table,
+                   const struct option_spec *option, const void *config);
 
 /* The row called name, or NULL. */
 const struct option_spec *options_find(const struct option_table *table,

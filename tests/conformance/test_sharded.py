@@ -141,14 +141,14 @@ class Words(unittest.TestCase):
     def test_models_with_one_socket_refuse(self):
         for model in models("stream"):
             if model not in STEERED["stream"]:
-                self.refused("model '%s' has one socket for all its clients" % model, "-m", model)
+                self.refused("model %s: it has one socket for all its clients" % model, "-m", model)
         for model in models("datagram"):
             if model not in STEERED["datagram"]:
-                self.refused("model '%s' has one socket" % model, "-m", model, "-l", "udp://127.0.0.1:0")
+                self.refused("model %s: it has one socket" % model, "-m", model, "-l", "udp://127.0.0.1:0")
 
     def test_what_cannot_be_steered_is_refused(self):
         for model in models("datagram", ("batch",)):
-            self.refused("Unix sockets cannot share an address", "-m", model, "-l", "unix-dgram:@sockbench-none")
+            self.refused("Unix sockets: they cannot share an address", "-m", model, "-l", "unix-dgram:@sockbench-none")
         self.refused("%d workers want a CPU each, and there are 1" % 2, "-m", "epoll-workers", "--workers", "2",
                      "--cpus", CPUS[0])
 

@@ -118,7 +118,8 @@ class Whole(Case):
     """Real servers, the real generator."""
 
     def test_a_small_run_closes_in_every_number(self):
-        path = self.scenario([epoll(), {"model": "iterative"}, {"model": "iterative", "transport": "udp"}],
+        path = self.scenario([epoll(), {"model": "iterative"}, {"model": "iterative", "transport": "udp"},
+                              {"model": "iterative", "transport": "udp", "name": "queued", "options": {"backlog": 5}}],
                              [load(title="Stay"), load(name="again", **{"reconnect-every": 1})],
                              sweep={"connections": [1, 3]}, repetitions=2, title="Small", reading="Read this.")
         done = self.run_bench(path)
@@ -127,10 +128,13 @@ class Whole(Case):
         self.assertTrue(report["run"]["complete"])
         self.assertIsNone(report["run"]["reason"])
         cells = self.cells()
-        self.assertEqual(len(cells), 12)
+        self.assertEqual(len(cells), 16)
         for key, cell in cells.items():
-            if key.startswith("udp/") and "/again/" in key:
+            if key.startswith("udp/") and ("/again/" in key or "/queued/" in key):
                 self.assertEqual(cell["status"], "does_not_apply", key)
+                if "/again/" not in key:
+                    self.assertEqual(cell["reason"],
+                                     "--backlog does not apply to datagrams: they have no connection")
                 continue
             self.assertEqual((cell["status"], cell["reason"]), ("ok", None), key)
             self.assertEqual(len(cell["repetitions"]), 2)

@@ -1,6 +1,7 @@
 """sockbench-serve as a program: its words, exit codes, signals and output."""
 import json
 import os
+import re
 import socket
 import subprocess
 import unittest
@@ -44,11 +45,9 @@ class Words(unittest.TestCase):
 
     def test_bad_values(self):
         for text, *argv in (
-                ("--workers: model 'epoll' does not take a number of workers", "--workers", 2),
                 ("--workers '0': the least is 1", "--workers", 0),
                 ("--work 'nap:1s': sleep:10ms or spin:20us", "--work", "nap:1s"),
                 ("--work 'sleep:1': sleep:10ms or spin:20us", "--work", "sleep:1"),
-                ("--ring-buffers: a power of two", "--ring-buffers", 3),
                 ("--nodelay 'yes': on or off", "--nodelay", "yes"),
                 ("--cpus 'one': a list of CPUs such as 0,2-3", "--cpus", "one"),
                 ("--cpus '1023': not all of them may be used here", "--cpus", "1023"),
@@ -57,6 +56,8 @@ class Words(unittest.TestCase):
                 ("unexpected word 'epoll' (see --help)", "epoll")):
             with self.subTest(argv=argv):
                 self.refused(2, text, "--model", "epoll", "--listen", LOOPBACK, *argv)
+
+        self.refused(2, "--ring-buffers: a power of two", "--model", "uring", "--ring-buffers", 3)
 
     def test_descriptors_that_nobody_opened(self):
         for option in ("--ready-fd", "--counters-fd"):
@@ -81,6 +82,85 @@ class Words(unittest.TestCase):
                 self.assertEqual((result.returncode, result.stdout), (2, ""))
                 self.assertEqual(result.stderr.count("\n"), 1)
                 self.assertIn("--listen '%s'" % address, result.stderr)
+
+
+class Needs(unittest.TestCase):
+    """What cannot apply says so: every option with every model, on every kind of socket."""
+
+    # A value of each option of --help, but for those that say where the words end: a descriptor that is not open is
+    # found last of all words, so whoever complains of it has taken the others.
+    VALUES = {
+        "service": "echo", "one-request": None, "close-word": "x", "exit-after": 1, "workers": 1, "max-clients": 9,
+        "backlog": 9, "buffer": 9000, "rcvbuf": 9000, "sndbuf": 9000, "nodelay": "on", "tcp-cc": "reno",
+        "work": "spin:1us", "cpus": str(min(os.sched_getaffinity(0))), "steer": "cpu", "idle-timeout": "1s",
+        "io-timeout": "1s", "counters-fd": 2, "trace": "/nowhere", "trace-records": 9, "ring-entries": 8,
+        "cq-entries": 16, "ring-buffers": 2, "verbose": None}
+    NO_WORDS_OF_A_SERVER = {"model", "listen", "ready-fd", "list", "json", "help", "version"}
+    THE_END = "--ready-fd '99': Bad file descriptor"
+    STREAMS = {"one-request", "close-word", "backlog", "buffer", "idle-timeout", "io-timeout"}
+    TCP = {"nodelay", "tcp-cc"}
+    DATAGRAMS = {"trace", "trace-records"}
+    INET = {"rcvbuf", "steer"}
+    RINGS = {"ring-entries", "cq-entries", "ring-buffers"}
+    ADDRESSES = {"stream": (LOOPBACK, "unix:@sockbench-test"), "datagram": ("udp://[::1]:0", "unix-dgram:@sockbench-test")}
+
+    def says(self, model, address, names):
+        words = [word for name in names for word in ("--" + name, self.VALUES[name]) if word is not None]
+        result = run(SERVE, "--model", model, "--listen", address, "--ready-fd", 99, *words)
+        self.assertEqual((result.returncode, result.stdout, result.stderr.count("\n")), (2, "", 1), result)
+        return result.stderr.strip().split(": ", 1)[1]
+
+    def without_effect(self, row, address):
+        """By name -> of what it is said."""
+        model, kind = "model " + row["name"], row["transport"] + "s"
+        names = dict.fromkeys(self.DATAGRAMS if kind == "streams" else self.STREAMS | self.TCP, kind)
+        if address.startswith("unix"):
+            names.update(dict.fromkeys((self.TCP - set(names)) | self.INET, "Unix sockets"))
+        names.update((name, model) for takes, options in (
+            ("takes_workers", {"workers"}), ("takes_steering", {"steer"}), ("takes_max_clients", {"max-clients"}),
+            ("takes_ring_options", self.RINGS)) if not row[takes] for name in options)
+        return names
+
+    def test_every_option_is_here(self):
+        told = set(re.findall(r"^ {2}(?:-\w, | {4})--([a-z-]+)", run(SERVE, "--help").stdout, re.MULTILINE))
+        self.assertEqual(told, set(self.VALUES) | self.NO_WORDS_OF_A_SERVER)
+
+    def test_what_is_without_effect_is_refused_and_the_rest_is_taken(self):
+        rows = json.loads(run(SERVE, "--list", "--json").stdout)
+        for row in rows:
+            for address in self.ADDRESSES[row["transport"]]:
+                with self.subTest(model=row["name"], address=address):
+                    if "know no segments" in self.says(row["name"], address, ()):
+                        continue
+                    refused = self.without_effect(row, address)
+                    self.assertEqual(self.says(row["name"], address, set(self.VALUES) - set(refused)), self.THE_END)
+                    # On Unix sockets what is said of the model is the same again.
+                    for name, of in refused.items():
+                        if not address.startswith("unix") or of == "Unix sockets":
+                            self.assertRegex(self.says(row["name"], address, [name]),
+                                             "^--%s does not apply to %s: ." % (name, of))
+
+    def test_models_say_truly_what_they_take(self):
+        rows = json.loads(run(SERVE, "--list", "--json").stdout)
+        rings = {(row["name"], row["transport"]) for row in rows if row["takes_ring_options"]}
+        self.assertEqual(rings, {("uring", "stream"), ("uring-multishot", "stream"), ("uring", "datagram")})
+        limited = {row["name"] for row in rows if row["takes_max_clients"] and row["transport"] == "datagram"}
+        self.assertEqual(limited, {"fork"})
+        unlimited = {row["name"] for row in rows if not row["takes_max_clients"] and row["transport"] == "stream"}
+        self.assertEqual(unlimited, {"iterative", "prefork"})
+
+    def test_what_depends_on_another_word(self):
+        for text, *words in (
+                ("--one-request does not apply to service greeting: it reads no request",
+                 "--service", "greeting", "--one-request"),
+                ("--work does not apply to service greeting: it reads no request",
+                 "--work", "spin:1us", "--service", "greeting"),
+                ("--trace-records does not apply to a server without --trace: it notes nothing",
+                 "--listen", "udp://127.0.0.1:0", "--trace-records", 9),
+                ("service greeting does not apply to datagrams: they have no connection",
+                 "--listen", "udp://127.0.0.1:0", "--service", "greeting")):
+            result = run(SERVE, "--model", "iterative", *words)
+            self.assertEqual((result.returncode, result.stderr), (2, "sockbench-serve: %s\n" % text))
 
 
 class Machine(unittest.TestCase):
@@ -136,7 +216,8 @@ class Output(unittest.TestCase):
     def test_the_list(self):
         rows = json.loads(run(SERVE, "--list", "--json").stdout)
         self.assertEqual({tuple(sorted(row)) for row in rows},
-                         {("available", "name", "reason", "summary", "takes_steering", "takes_workers", "transport")})
+                         {("available", "name", "reason", "summary", "takes_max_clients", "takes_ring_options", "takes_steering",
+                           "takes_workers", "transport")})
         self.assertEqual({row["transport"] for row in rows}, {"stream", "datagram"})
         for row in rows:
             self.assertEqual(row["available"], row["reason"] is None)

@@ -93,7 +93,7 @@ class Words(Folder):
         return done.returncode, done.stderr
 
     def test_streams_have_no_trace(self):
-        self.assertEqual((2, "sockbench-serve: --trace does not apply to streams: TCP loses nothing\n"),
+        self.assertEqual((2, "sockbench-serve: --trace does not apply to streams: they lose nothing\n"),
                          self.refused("--trace", self.path, listen="tcp://127.0.0.1:0"))
 
     def test_a_file_that_is_no_trace_is_left_alone(self):

@@ -109,8 +109,9 @@ class Congestion(Loads):
                 missing[-1], " ".join(available()))), (code, told))
 
     def test_datagrams_have_none(self):
-        for said in self.both("cubic", "udp://127.0.0.1:1"):
-            self.assertEqual((2, "--tcp-cc 'cubic': only TCP has a congestion control"), said)
+        server, load = self.both("cubic", "udp://127.0.0.1:1")
+        self.assertEqual((2, "--tcp-cc does not apply to datagrams: they have no connection"), server)
+        self.assertEqual((2, "--tcp-cc 'cubic': only TCP has a congestion control"), load)
 
 
 class Room:

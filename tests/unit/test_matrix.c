@@ -1,5 +1,6 @@
 #include "bench/matrix.h"
 #include "loadgen/options.h"
+#include "servers/needs.h"
 #include "servers/options.h"
 
 #include <criterion/criterion.h>
@@ -176,11 +177,81 @@ Test(matrix, the_order_is_the_seeds)
     scenario_done(&scenario);
 }
 
+Test(matrix, a_cell_whose_server_would_refuse_an_option_does_not_apply)
+{
+    static const char *const streams[] = {"epoll", "pool", "uring", NULL};
+    static const unsigned streams_meet[] = {NEEDS_LIMIT, NEEDS_WORKERS,
+                                            NEEDS_RING};
+    static const char *const datagrams[] = {"batch", NULL};
+    static const unsigned datagrams_meet[] = {NEEDS_WORKERS};
+    struct scenario_words with_models = words;
+    with_models.stream_models = streams;
+    with_models.streams_meet = streams_meet;
+    with_models.datagram_models = datagrams;
+    with_models.datagrams_meet = datagrams_meet;
+    static const char scenario_text[] =
+        "{\"servers\": [{\"model\": \"epoll\"}, {\"model\": \"pool\"},"
+        " {\"model\": \"uring\", \"options\": {\"ring-entries\": 8}},"
+        " {\"model\": \"epoll\", \"service\": \"greeting\"},"
+        " {\"model\": \"batch\", \"transport\": \"udp\"},"
+        " {\"name\": \"own\", \"command\": [\"{port}\"]}],"
+        " \"loads\": ["
+        "{\"name\": \"a\", \"server_options\": {\"workers\": 2}},"
+        "{\"name\": \"b\", \"server_options\": {\"backlog\": 2, "
+        "\"one-request\": false}},"
+        "{\"name\": \"c\", \"server_options\": {\"one-request\": true}}]}";
+    static const char *const expected[] = {
+        "--workers does not apply to model epoll: it takes no number of "
+        "workers",
+        NULL,
+        "--workers does not apply to model uring: it takes no number of "
+        "workers",
+        "--workers does not apply to model epoll: it takes no number of "
+        "workers",
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+        "--backlog does not apply to datagrams: they have no connection",
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+        "--one-request does not apply to service greeting: it reads no "
+        "request",
+        "--one-request does not apply to datagrams: they have no connection",
+        NULL,
+    };
+    struct scenario scenario;
+    struct scenario_error error;
+    struct matrix matrix;
+    cr_assert_eq(scenario_parse("x.json", scenario_text, strlen(scenario_text),
+                                &with_models, &scenario, &error),
+                 0, "%s", error.text);
+    cr_assert_eq(matrix_expand(&scenario, &load_option_table, NULL, &matrix),
+                 0);
+    cr_assert_eq(matrix.count, sizeof expected / sizeof *expected);
+    for (size_t i = 0; i < matrix.count; i++) {
+        const struct cell *cell = &matrix.cells[i];
+        if (expected[i])
+            cr_expect_str_eq(cell->does_not_apply, expected[i], "%s",
+                             cell->key);
+        else
+            cr_expect_null(cell->does_not_apply, "%s", cell->key);
+    }
+    matrix_done(&matrix);
+    scenario_done(&scenario);
+}
+
 Test(matrix, a_sharded_layout_wants_steering_and_a_connection_for_each_cpu)
 {
-    static const char *const steered[] = {"epoll-workers", NULL};
+    static const char *const models[] = {"epoll", "epoll-workers", NULL};
+    static const unsigned meet[] = {0, NEEDS_SOCKETS};
     struct scenario_words with_steering = words;
-    with_steering.steered_streams = steered;
+    with_steering.stream_models = models;
+    with_steering.streams_meet = meet;
     static const char sharded[] =
         "{\"layout\": \"sharded\","
         " \"servers\": [{\"model\": \"epoll\"}, {\"model\": "
@@ -202,7 +273,8 @@ Test(matrix, a_sharded_layout_wants_steering_and_a_connection_for_each_cpu)
     cr_assert_eq(matrix.count, 4);
     for (size_t i = 0; i < matrix.count; i++) {
         const struct cell *cell = &matrix.cells[i];
-        bool expected = cell->server->is_steered && cell->connections == 2;
+        bool expected =
+            cell->server->meets == NEEDS_SOCKETS && cell->connections == 2;
         cr_expect_eq(cell->does_not_apply == NULL, expected, "%s", cell->key);
     }
     matrix_done(&matrix);

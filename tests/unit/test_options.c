@@ -9,6 +9,7 @@ struct config {
     const char *name, *engine;
     uint64_t connections, size_bytes, duration_ns;
     double rate_per_s;
+    bool given[8];
 };
 
 static const char *not_bob(const char *text)
@@ -18,24 +19,66 @@ static const char *not_bob(const char *text)
 
 #define AT(member) offsetof(struct config, member)
 static const struct option_spec rows[] = {
-    {"quiet", 'q', OPTION_FLAG, AT(quiet), NULL, NULL, "say less", 0, 0, NULL,
-     NULL},
-    {"nodelay", 0, OPTION_SWITCH, AT(nodelay), "on|off", "on", "x", 0, 0, NULL,
-     NULL},
-    {"name", 0, OPTION_TEXT, AT(name), "TEXT", NULL, "x", 0, 0, NULL, not_bob},
-    {"engine", 0, OPTION_CHOICE, AT(engine), "NAME", NULL, "x", 0, 0,
-     "uring|epoll", NULL},
-    {"connections", 'c', OPTION_COUNT, AT(connections), "N", "64", "x", 1,
-     1000000, NULL, NULL},
-    {"size", 's', OPTION_BYTES, AT(size_bytes), "BYTES", "64", "x", 0, 65507,
-     NULL, NULL},
-    {"duration", 'd', OPTION_DURATION, AT(duration_ns), "TIME", "10s", "x", 0,
-     0, NULL, NULL},
-    {"rate", 'r', OPTION_RATE, AT(rate_per_s), "N", NULL, "x", 0, 0, NULL,
-     NULL},
+    {.name = "quiet",
+     .letter = 'q',
+     .type = OPTION_FLAG,
+     .offset = AT(quiet),
+     .help = "say less"},
+    {.name = "nodelay",
+     .type = OPTION_SWITCH,
+     .offset = AT(nodelay),
+     .argument = "on|off",
+     .fallback = "on",
+     .help = "x"},
+    {.name = "name",
+     .type = OPTION_TEXT,
+     .offset = AT(name),
+     .argument = "TEXT",
+     .help = "x",
+     .check = not_bob},
+    {.name = "engine",
+     .type = OPTION_CHOICE,
+     .offset = AT(engine),
+     .argument = "NAME",
+     .help = "x",
+     .choices = "uring|epoll"},
+    {.name = "connections",
+     .letter = 'c',
+     .type = OPTION_COUNT,
+     .offset = AT(connections),
+     .argument = "N",
+     .fallback = "64",
+     .help = "x",
+     .min = 1,
+     .max = 1000000},
+    {.name = "size",
+     .letter = 's',
+     .type = OPTION_BYTES,
+     .offset = AT(size_bytes),
+     .argument = "BYTES",
+     .fallback = "64",
+     .help = "x",
+     .max = 65507},
+    {.name = "duration",
+     .letter = 'd',
+     .type = OPTION_DURATION,
+     .offset = AT(duration_ns),
+     .argument = "TIME",
+     .fallback = "10s",
+     .help = "x"},
+    {.name = "rate",
+     .letter = 'r',
+     .type = OPTION_RATE,
+     .offset = AT(rate_per_s),
+     .argument = "N",
+     .help = "x"},
 };
-static const struct option_table table = {"[OPTIONS]", "x", NULL, rows,
-                                          sizeof rows / sizeof *rows};
+#define ROWS (sizeof rows / sizeof *rows)
+static const struct option_table table = {.usage = "[OPTIONS]",
+                                          .summary = "x",
+                                          .options = rows,
+                                          .count = ROWS,
+                                          .given = AT(given)};
 
 static int parse(const char *const *words, struct config *config, int *operands,
                  struct option_error *error)
@@ -103,4 +146,21 @@ Test(options, a_scenario_sets_them_by_name)
     cr_expect_eq(options_set(&table, "nodelay", "off", &config, &error), 0);
     cr_expect_eq(options_set(&table, "nam", "x", &config, &error), -EINVAL);
     cr_expect_str_eq(error.text, "unknown option 'nam' (did you mean 'name'?)");
+}
+
+Test(options, those_that_words_have_set_are_known_whatever_their_value)
+{
+    struct config config;
+    struct option_error error;
+    int operands;
+    cr_assert_eq(PARSE("-c", "64", "--nodelay", "on"), 0);
+    for (size_t i = 0; i < ROWS; i++) {
+        bool expected = rows[i].letter == 'c' || rows[i].type == OPTION_SWITCH;
+        cr_expect_eq(options_given(&table, &rows[i], &config), expected, "%s",
+                     rows[i].name);
+    }
+    cr_assert_eq(options_set(&table, "size", "10", &config, &error), 0);
+    cr_expect(options_given(&table, options_find(&table, "size"), &config));
+    cr_assert_eq(options_set(&table, "rate", "x", &config, &error), -EINVAL);
+    cr_expect_not(options_given(&table, options_find(&table, "rate"), &config));
 }
