@@ -7,7 +7,7 @@ import socket
 import struct
 import unittest
 
-from programs import serving
+from programs import PATIENCE_S, serving
 from traffic import HOSTS, SERVICES, datagram, held, light, models, noise, peer, until
 
 MODELS = models("datagram")
@@ -188,7 +188,7 @@ class Stop(unittest.TestCase):
                     replies.sort()
                     wanted.sort()
                 self.assertEqual(replies, wanted)
-                self.assertEqual(server.process.wait(5), 0)
+                self.assertEqual(server.process.wait(PATIENCE_S), 0)
 
     def test_a_sender_that_goes_on_does_not_hold_it(self):
         for model in MODELS:
@@ -285,7 +285,7 @@ class Children(unittest.TestCase):
             with open("/proc/%d/task/%d/children" % (server.pid, server.pid)) as file:
                 children = file.read().split()
             os.kill(server.pid, signal.SIGKILL)
-            server.process.wait(5)
+            server.process.wait(PATIENCE_S)
 
             def gone(pid):
                 try:
@@ -334,7 +334,7 @@ class Ring(unittest.TestCase):
                     os.kill(server.pid, signal.SIGTERM)
                     os.kill(server.pid, signal.SIGCONT)
                     self.assertEqual([client.recv(100) for _ in range(100)], [b"QUEUED %d" % i for i in range(100)])
-                    self.assertEqual(server.process.wait(5), 0)
+                    self.assertEqual(server.process.wait(PATIENCE_S), 0)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import socket
 import struct
 import unittest
 
-from programs import SERVE, run, serving
+from programs import PATIENCE_S, SERVE, run, serving
 from traffic import (ON_STREAMS, connect, half_closed_exchange, light, models, noise, peer, read_exactly, read_to_end,
                      stream)
 
@@ -105,7 +105,7 @@ class ExitAfter(unittest.TestCase):
                     self.assertIsNone(server.process.poll())
                     with connect(server) as client:
                         self.assertEqual(half_closed_exchange(client, b"%d" % i), b"%d" % i)
-                self.assertEqual(server.process.wait(10), 0)
+                self.assertEqual(server.process.wait(PATIENCE_S), 0)
 
     def test_one_request_then_the_end(self):
         for model in STREAMS:
@@ -114,7 +114,7 @@ class ExitAfter(unittest.TestCase):
                 client.sendall(b"the only one")
                 self.assertEqual(read_to_end(client), b"the only one")
                 client.close()
-                self.assertEqual(server.process.wait(10), 0)
+                self.assertEqual(server.process.wait(PATIENCE_S), 0)
 
     def test_those_who_are_connected_get_every_byte(self):
         for model in CONCURRENT:
@@ -125,7 +125,7 @@ class ExitAfter(unittest.TestCase):
                 connect(server).close()
                 self.assertEqual(read_to_end(stays), b"and")
                 stays.close()
-                self.assertEqual(server.process.wait(10), 0)
+                self.assertEqual(server.process.wait(PATIENCE_S), 0)
 
     def test_so_many_datagrams_and_not_one_more(self):
         for model in DATAGRAMS:
@@ -137,7 +137,7 @@ class ExitAfter(unittest.TestCase):
                 os.kill(server.pid, signal.SIGCONT)
                 for _ in range(5):
                     self.assertEqual(client.recv(100), b"A")
-                self.assertEqual(server.process.wait(10), 0)
+                self.assertEqual(server.process.wait(PATIENCE_S), 0)
                 client.setblocking(False)
                 with self.assertRaises((BlockingIOError, ConnectionRefusedError)):
                     client.recv(100)

@@ -8,7 +8,7 @@ import struct
 import time
 import unittest
 
-from programs import SANITIZED
+from programs import PATIENCE_S, SANITIZED
 from traffic import (becomes, connect, cpu_s, crowd, held, light, models, noise, read_exactly, read_to_end,
                      settled, side_by_side, stream, stuff, until)
 
@@ -160,7 +160,7 @@ class Timeouts(unittest.TestCase):
                 stuff([client])
                 poller = select.poll()
                 poller.register(client, select.POLLERR | select.POLLHUP)
-                self.assertTrue(poller.poll(10000), "still connected")
+                self.assertTrue(poller.poll(1000 * PATIENCE_S), "still connected")
                 with connect(server) as other:
                     self.assertTrue(answered(other))
 

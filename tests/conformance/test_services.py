@@ -5,7 +5,7 @@ import tempfile
 import threading
 import unittest
 
-from programs import SANITIZED, SERVE, run, serving
+from programs import PATIENCE_S, SANITIZED, SERVE, run, serving
 from traffic import (NEED_INET, ON_DATAGRAMS, ON_STREAMS, addresses, connect, half_closed_exchange, light, models, noise,
                      peer, read_exactly, read_to_end, resident_bytes, stream, stuff)
 
@@ -143,7 +143,7 @@ class Discard(unittest.TestCase):
                     peer(server) as client:
                 for _ in range(20):
                     client.send(b"into the void")
-                self.assertEqual(server.process.wait(10), 0)  # it had them all
+                self.assertEqual(server.process.wait(PATIENCE_S), 0)  # it had them all
                 client.setblocking(False)
                 with self.assertRaises((BlockingIOError, ConnectionRefusedError)):
                     client.recv(100)

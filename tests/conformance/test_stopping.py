@@ -5,15 +5,36 @@ import signal
 import time
 import unittest
 
-from programs import SANITIZED, serving
+from programs import PATIENCE_S, SANITIZED, serving
 from traffic import (GRACE_S, connect, crowd, light, models, noise, read_exactly, read_to_end, side_by_side, stream,
                      stuff, until)
 
 MODELS = models("stream")
-SLACK_S = 5.0 if SANITIZED else 2.0  # for a loaded machine, on top of the promise; a leak check takes its time
+SLACK_S = 5.0 if SANITIZED else 2.0  # on top of the promise; a leak check takes its time
 
 
 class Drain(unittest.TestCase):
+    @staticmethod
+    def asked_to_end(server):
+        begin = time.monotonic()
+        os.kill(server.pid, signal.SIGTERM)
+        return begin
+
+    def ended(self, server, begin):
+        """After how many seconds, in peace."""
+        self.assertEqual(server.process.wait(PATIENCE_S), 0)
+        return time.monotonic() - begin
+
+    def in_time(self, names, check):
+        """check(name) returns how long the end took: a busy machine may hold one of three up."""
+        def tries(name):
+            took_s = []
+            while len(took_s) < 3 and (not took_s or took_s[-1] >= GRACE_S + SLACK_S):
+                took_s.append(check(name))
+            self.assertLess(took_s[-1], GRACE_S + SLACK_S, took_s)
+
+        side_by_side(self, names, tries)
+
     def test_clients_in_mid_message_get_every_byte_then_eof(self):
         def check(model):
             count = 1 if model == "iterative" else 100
@@ -23,36 +44,33 @@ class Drain(unittest.TestCase):
                     client.sendall(b"hi")
                     self.assertEqual(read_exactly(client, 2), b"HI")
                     client.sendall(noise(1000, i))
-                os.kill(server.pid, signal.SIGTERM)
+                begin = self.asked_to_end(server)
                 for i, client in enumerate(clients):
                     client.sendall(noise(500, i + count))
                 for i, client in enumerate(clients):
                     self.assertTrue(read_to_end(client) == (noise(1000, i) + noise(500, i + count)).upper(), i)
                     client.close()
-                self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
+                return self.ended(server, begin)
 
-        side_by_side(self, MODELS, check)
+        self.in_time(MODELS, check)
 
     def test_clients_that_stay_do_not_hold_it(self):
         def check(model):
             with stream(model) as server, connect(server) as client:
                 client.sendall(b"hi")
                 self.assertEqual(read_exactly(client, 2), b"hi")
-                begin = time.monotonic()
-                os.kill(server.pid, signal.SIGTERM)
+                begin = self.asked_to_end(server)
                 self.assertEqual(read_to_end(client), b"")
-                self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
-                self.assertLess(time.monotonic() - begin, GRACE_S + SLACK_S)
+                return self.ended(server, begin)
 
-        side_by_side(self, MODELS, check)
+        self.in_time(MODELS, check)
 
     def test_a_client_that_talks_on_does_not_hold_it(self):
         def check(model):
             with stream(model) as server, connect(server) as client:
                 client.sendall(b"hi")
                 self.assertEqual(read_exactly(client, 2), b"hi")
-                os.kill(server.pid, signal.SIGTERM)
-                begin = time.monotonic()
+                begin = self.asked_to_end(server)
                 try:
                     while True:
                         client.sendall(b"more")
@@ -60,10 +78,9 @@ class Drain(unittest.TestCase):
                             break
                 except ConnectionError:
                     pass
-                self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
-                self.assertLess(time.monotonic() - begin, GRACE_S + SLACK_S)
+                return self.ended(server, begin)
 
-        side_by_side(self, MODELS, check)
+        self.in_time(MODELS, check)
 
     def test_work_that_takes_long_does_not_hold_it(self):
         def check(model_and_work):
@@ -72,21 +89,22 @@ class Drain(unittest.TestCase):
                 clients = [connect(server) for _ in range(64)]
                 for client in clients:
                     client.sendall(b"hi")
-                os.kill(server.pid, signal.SIGTERM)
-                self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
+                begin = self.asked_to_end(server)
+                took_s = self.ended(server, begin)
                 for client in clients:
                     client.close()
+                return took_s
 
-        side_by_side(self, [(model, work) for model in MODELS for work in ("sleep:20ms", "sleep:30s")], check)
+        self.in_time([(model, work) for model in MODELS for work in ("sleep:20ms", "sleep:1h")], check)
 
     def test_a_client_that_never_reads_does_not_hold_it(self):
         def check(model):
             with stream(model) as server, connect(server, rcvbuf=4096) as client:
                 stuff([client])
-                os.kill(server.pid, signal.SIGTERM)
-                self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
+                begin = self.asked_to_end(server)
+                return self.ended(server, begin)
 
-        side_by_side(self, MODELS, check)
+        self.in_time(MODELS, check)
 
     def test_a_slow_reader_gets_what_is_pending(self):
         """Its bytes are queued in the server when the stop comes."""
@@ -97,19 +115,19 @@ class Drain(unittest.TestCase):
                 client.sendall(b"hi")  # served, so surely accepted
                 self.assertEqual(read_exactly(client, 2), b"hi")
                 client.sendall(data)
-                os.kill(server.pid, signal.SIGTERM)
+                begin = self.asked_to_end(server)
                 self.assertTrue(read_to_end(client) == data)
                 client.close()
-                self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
+                return self.ended(server, begin)
 
-        side_by_side(self, MODELS, check)
+        self.in_time(MODELS, check)
 
     def test_nobody_new_is_served(self):
         def check(model):
             with stream(model) as server, connect(server) as client:
                 client.sendall(b"hi")
                 self.assertEqual(read_exactly(client, 2), b"hi")
-                os.kill(server.pid, signal.SIGTERM)
+                begin = self.asked_to_end(server)
 
                 def refused():
                     try:
@@ -120,9 +138,9 @@ class Drain(unittest.TestCase):
 
                 until(refused, "new clients are refused")
                 client.close()
-                self.assertEqual(server.process.wait(GRACE_S + SLACK_S), 0)
+                return self.ended(server, begin)
 
-        side_by_side(self, MODELS, check)
+        self.in_time(MODELS, check)
 
 
 class SecondSignal(unittest.TestCase):
@@ -139,7 +157,7 @@ class SecondSignal(unittest.TestCase):
                 return not int(pending[0], 16) >> (signal.SIGTERM - 1) & 1
             until(the_first_was_taken, "the first signal is handled")
             os.kill(server.pid, number)  # the client stays: the drain goes on
-            self.assertEqual(server.process.wait(GRACE_S), 128 + number)
+            self.assertEqual(server.process.wait(PATIENCE_S), 128 + number)
 
     def test_it_ends_at_once(self):
         for model in MODELS:

@@ -4,7 +4,7 @@ import struct
 import threading
 import unittest
 
-from programs import SANITIZED
+from programs import PATIENCE_S, SANITIZED
 from traffic import (DESCRIPTORS, HOSTS, SERVICES, connect, crowd, exchange_all, half_closed_exchange, light, models, noise,
                      read_exactly, resident_bytes, stream, stuff)
 
@@ -140,7 +140,7 @@ class Peers(unittest.TestCase):
                 clients = [connect(server, rcvbuf=8192) for _ in range(4)]
                 sent = stuff(clients, data)
                 for client, at in zip(clients, sent):
-                    client.settimeout(20)
+                    client.settimeout(PATIENCE_S)
                     self.assertTrue(read_exactly(client, at) == data[:at])
                     client.close()
 

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import unittest
 
-from programs import SERVE, run, serving
+from programs import PATIENCE_S, SERVE, run, serving
 from traffic import NEED_INET, connect, models, peer, read_exactly, until
 
 STREAMS = [model for model in models("stream") if model not in NEED_INET]
@@ -64,7 +64,7 @@ class Files(unittest.TestCase):
                 with self.subTest(kind=kind, model=model):
                     with serving(model, "%s:%s" % (kind, self.path)) as server:
                         os.kill(server.pid, signal.SIGKILL)
-                        server.process.wait(10)
+                        server.process.wait(PATIENCE_S)
                     until(lambda kind=kind: self.nobody_listens(kind), "the kernel has closed it")
                     self.assertTrue(os.path.exists(self.path))
                     with serving(model, "%s:%s" % (kind, self.path)) as server:
@@ -122,10 +122,10 @@ class Files(unittest.TestCase):
                 def start(kind=kind, model=names[0], results=results):
                     try:
                         with serving(model, "%s:%s" % (kind, self.path)) as server:
-                            started.wait(20)
+                            started.wait(PATIENCE_S)
                             results.append(answers(server))
                     except AssertionError as error:
-                        started.wait(20)
+                        started.wait(PATIENCE_S)
                         results.append(str(error))
 
                 started = threading.Barrier(8)
@@ -173,7 +173,7 @@ class Datagrams(unittest.TestCase):
 
         def talk(server):
             with peer(server) as mute, peer(server) as other:
-                other.settimeout(2)
+                other.settimeout(10)
                 for i in range(count):
                     mute.send(b"never read")
                     if i % 100 == 0:

@@ -7,7 +7,7 @@ import struct
 import threading
 import unittest
 
-from programs import SERVE, run, skip
+from programs import PATIENCE_S, SERVE, run, skip
 from traffic import (connect, exchange_all, half_closed_exchange, held, light, models, noise, read_exactly, stream,
                      stuff, unavailable, until)
 
@@ -62,7 +62,7 @@ class Starved(unittest.TestCase):
                     data = noise(light(1 << 20, 1 << 17))
                     self.assertTrue(half_closed_exchange(client, data) == data)
                 for client, count in zip(stalled, sent):  # and then all of theirs
-                    client.settimeout(20)
+                    client.settimeout(PATIENCE_S)
                     self.assertTrue(read_exactly(client, count) == b"s" * count)
                     client.close()
 

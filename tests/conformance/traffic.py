@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 
-from programs import SANITIZED, SERVE, run, serving
+from programs import PATIENCE_S, SANITIZED, SERVE, run, serving
 
 # Clients are descriptors of the test, too.
 DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -109,7 +109,7 @@ def target(server):
     return socket.AF_INET6 if ":" in server.host else socket.AF_INET, (server.host, server.port)
 
 
-def connect(server, rcvbuf=None, sndbuf=None, timeout=20):
+def connect(server, rcvbuf=None, sndbuf=None, timeout=PATIENCE_S):
     family, address = target(server)
     client = socket.socket(family, socket.SOCK_STREAM)
     if rcvbuf:
@@ -123,7 +123,7 @@ def connect(server, rcvbuf=None, sndbuf=None, timeout=20):
     return client
 
 
-def peer(server, timeout=20):
+def peer(server, timeout=PATIENCE_S):
     """A datagram socket that talks to the server alone."""
     family, address = target(server)
     client = socket.socket(family, socket.SOCK_DGRAM)
@@ -180,9 +180,9 @@ def exchange_all(clients, messages):
         poller.register(client, select.POLLIN | select.POLLOUT)
     open_fds = set(by_fd)
     while open_fds:
-        events = poller.poll(20000)
+        events = poller.poll(1000 * PATIENCE_S)
         if not events:
-            raise AssertionError("%d clients got nothing for 20 s" % len(open_fds))
+            raise AssertionError("%d clients got nothing for %d s" % (len(open_fds), PATIENCE_S))
         for fd, event in events:
             entry = by_fd[fd]
             if event & select.POLLOUT and entry[1]:
@@ -196,7 +196,7 @@ def exchange_all(clients, messages):
                     poller.unregister(fd)
                     open_fds.discard(fd)
     for client in clients:
-        client.settimeout(20)
+        client.settimeout(PATIENCE_S)
     return [bytes(by_fd[client.fileno()][2]) for client in clients]
 
 
@@ -256,7 +256,7 @@ def cpu_s(server):
     return total / 1e9
 
 
-def until(condition, what, timeout_s=5.0):
+def until(condition, what, timeout_s=PATIENCE_S):
     """Polls for a state that the kernel gives no event for. Fails after the
     time is over: it bounds the test, it does not pace it."""
     end = time.monotonic() + timeout_s
@@ -266,7 +266,7 @@ def until(condition, what, timeout_s=5.0):
         select.select([], [], [], 0.01)
 
 
-def becomes(wanted, look, timeout_s=10.0):
+def becomes(wanted, look, timeout_s=PATIENCE_S):
     """As until, for a state that is to be `wanted`; says what it was instead."""
     end = time.monotonic() + timeout_s
     while (found := look()) != wanted:

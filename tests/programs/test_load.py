@@ -1,4 +1,5 @@
 """sockbench-load as its user meets it: words, exit codes, reports, signals."""
+import contextlib
 import json
 import os
 import re
@@ -8,10 +9,11 @@ import socket
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
-from programs import LOAD, SANITIZED, run, serving
+from programs import LOAD, PATIENCE_S, SANITIZED, run, serving
 from reports import check_load_report, read_load_report
 
 SHORT = ["-d", "300ms", "-w", "50ms"]
@@ -336,65 +338,81 @@ class Files(unittest.TestCase):
 
 
 class Faults(unittest.TestCase):
-    def start(self, *argv):
-        return subprocess.Popen([LOAD, *map(str, argv)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    @contextlib.contextmanager
+    def under_way(self, *argv):
+        """A load that has had its first replies."""
+        words = [LOAD, *map(str, argv), "-w", "0", "--json-stream", "-i", "100ms"]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            limit = threading.Timer(PATIENCE_S, process.kill)
+            limit.start()
+            try:
+                for line in process.stdout:
+                    if json.loads(line).get("completed", 0) > 0:
+                        break
+                yield process
+            finally:
+                limit.cancel()
+                process.kill()
+
+    def ended(self, process, code):
+        """(the report, what was said on stderr)."""
+        last = process.stdout.readlines()[-1]
+        err = process.stderr.read()
+        self.assertEqual(process.wait(), code, err)
+        return check_load_report(json.loads(last)["report"]), err
+
+    def killed_under(self, model, address, *words):
+        """(how long it took to end, the report, what was said)."""
+        with serving(model, address) as server, self.under_way(server.address, "-d", "60s", *words) as process:
+            os.kill(server.pid, signal.SIGKILL)
+            begin = time.monotonic()
+            report, err = self.ended(process, 4)
+            took_s = time.monotonic() - begin
+        self.assertEqual(err.count("\n"), 1, err)
+        self.assertFalse(report["run"]["complete"])
+        self.assertGreater(report["accounting"]["ok"], 0)
+        self.assertEqual(report["verdict"]["status"], "invalid")
+        return took_s, report, err
+
+    def ends_in_time(self, *words):
+        took_s = []
+        while len(took_s) < 3:  # a busy machine may hold one of three up
+            took, report, err = self.killed_under(*words)
+            took_s.append(took)
+            if took < (4 if SANITIZED else 2):
+                return report, err
+        self.fail("%s s" % took_s)
 
     def test_a_killed_server_is_4_within_2_seconds_and_counts_are_kept(self):
         for engine in ("uring", "epoll"):
-            with serving("epoll", "tcp://127.0.0.1:0") as server:
-                process = self.start(server.address, "-c", 8, "-d", "20s", "-w", 0, "--json", "--engine", engine)
-                time.sleep(0.5)  # in the middle of the run
-                os.kill(server.pid, signal.SIGKILL)
-                begin = time.monotonic()
-                out, err = process.communicate(timeout=30)
-                self.assertLess(time.monotonic() - begin, 4 if SANITIZED else 2)
-                self.assertEqual(process.returncode, 4, err)
-                self.assertEqual(err.count("\n"), 1, err)
-                report = check_load_report(json.loads(out))
-                self.assertFalse(report["run"]["complete"])
-                self.assertGreater(report["accounting"]["ok"], 0)
-                self.assertEqual(report["verdict"]["status"], "invalid")
+            with self.subTest(engine=engine):
+                _, err = self.ends_in_time("epoll", "tcp://127.0.0.1:0", "-c", 8, "--engine", engine)
                 self.assertRegex(err, "refused|reset|closed")
 
     def test_a_killed_server_on_datagrams_is_4_too(self):
         for words in (("--engine", "uring", "-r", 1000), ("--engine", "epoll", "-r", 1000),
                       ("--engine", "epoll", "-P", 4), ("-P", 16, "--udp-offload", "on")):
-            with self.subTest(words=words), serving("epoll", "udp://127.0.0.1:0") as server:
-                process = self.start(server.address, "-c", 3, "-d", "20s", "-w", 0, "--timeout", "300ms", "--json",
-                                     *words)
-                time.sleep(0.3)  # in the middle of the run
-                os.kill(server.pid, signal.SIGKILL)
-                begin = time.monotonic()
-                out, err = process.communicate(timeout=30)
-                self.assertLess(time.monotonic() - begin, 4 if SANITIZED else 2)
-                self.assertEqual((process.returncode, err.count("\n")), (4, 1), err)
-                report = check_load_report(json.loads(out))
-                self.assertGreater(report["accounting"]["ok"], 0)
+            with self.subTest(words=words):
+                report, _ = self.ends_in_time("epoll", "udp://127.0.0.1:0", "-c", 3, "--timeout", "300ms", *words)
                 self.assertIn("nobody listens there (any more)", " ".join(report["verdict"]["reasons"]))
 
     def test_a_stopped_server_is_noticed(self):
-        with serving("epoll", "tcp://127.0.0.1:0") as server:
-            process = self.start(server.address, "-c", 8, "-d", "60s", "-w", 0, "--json", "--timeout", "300ms")
-            time.sleep(0.5)  # in the middle of the run
+        with serving("epoll", "tcp://127.0.0.1:0") as server, \
+                self.under_way(server.address, "-c", 8, "-d", "60s", "--timeout", "300ms") as process:
             os.kill(server.pid, signal.SIGSTOP)
             try:
-                out, err = process.communicate(timeout=30)
+                report, _ = self.ended(process, 4)
             finally:
                 os.kill(server.pid, signal.SIGCONT)
-            self.assertEqual(process.returncode, 4, err)
-            report = check_load_report(json.loads(out))
             self.assertIn("no reply", report["run"]["reason"])
             self.assertGreater(report["accounting"]["timeout"], 0)
 
     def test_a_signal_keeps_the_report(self):
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-            with self.subTest(signal=number), serving("epoll", "tcp://127.0.0.1:0") as server:
-                process = self.start(server.address, "-c", 8, "-d", "60s", "-w", 0, "--json")
-                time.sleep(0.5)  # in the middle of the run
+            with self.subTest(signal=number), serving("epoll", "tcp://127.0.0.1:0") as server, \
+                    self.under_way(server.address, "-c", 8, "-d", "60s") as process:
                 process.send_signal(number)
-                out, err = process.communicate(timeout=30)
-                self.assertEqual(process.returncode, code, err)
-                report = check_load_report(json.loads(out))
+                report, _ = self.ended(process, code)
                 self.assertFalse(report["run"]["complete"])
                 self.assertEqual(report["run"]["reason"], "interrupted")
                 self.assertGreater(report["accounting"]["ok"], 0)

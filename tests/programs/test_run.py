@@ -394,7 +394,7 @@ class Failures(Case):
 
     def test_a_server_that_talks_without_end_holds_nobody(self):
         self.fake()
-        self.run_bench(self.scenario([command("chatter", "--chatter", str(3 << 20))], [load()]))
+        self.run_bench(self.scenario([command("chatter", "--chatter", str(256 << 10))], [load()]))
 
     def test_the_split_layout_needs_two_cpus(self):
         self.fake()

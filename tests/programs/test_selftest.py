@@ -8,7 +8,7 @@ import unittest
 from programs import BENCH, LOAD, SELFTEST, run, serving
 from reports import check_load_report, validator
 
-SHORT = ["-d", "200ms", "-w", "50ms", "--timeout", "100ms"]
+SHORT = ["-n", "2000", "-w", "50ms", "--timeout", "10s"]
 
 
 class NullEngine(unittest.TestCase):

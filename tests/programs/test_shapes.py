@@ -280,11 +280,12 @@ class Unconnected(unittest.TestCase):
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         report = load_json("udp://127.0.0.1:%d" % server.getsockname()[1], "-c", 1, "-n", 200, "-w", 0, "--service",
-                           "echo", "--timeout", "100ms", "--unconnected")
+                           "echo", "--timeout", "500ms", "--unconnected")
         thread.join(10)
         server.close()
         other.close()
-        self.assertEqual((report["udp"]["foreign"], report["udp"]["lost"], report["accounting"]["ok"]), (1, 1, 199))
+        in_the_end = report["accounting"]["ok"] + report["udp"]["late"]  # on a busy machine some take their time
+        self.assertEqual((report["udp"]["foreign"], report["udp"]["lost"], in_the_end), (1, 1, 199))
 
 
 class IdleClients(unittest.TestCase):

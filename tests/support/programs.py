@@ -11,6 +11,8 @@ import subprocess
 import sys
 
 BIN = os.environ.get("SOCKBENCH_BIN", os.path.join(os.path.dirname(__file__), "../../build/release/bin"))
+# For what must happen: only a failure waits so long. Below a minute, when servers part with silent clients by themselves.
+PATIENCE_S = 30
 SANITIZED = bool(os.environ.get("SOCKBENCH_SANITIZE"))
 SERVE = os.path.join(BIN, "sockbench-serve")
 LOAD = os.path.join(BIN, "sockbench-load")
@@ -18,7 +20,7 @@ BENCH = os.path.join(BIN, "sockbench")
 SELFTEST = os.path.join(BIN, "sockbench-selftest")
 
 
-def run(*argv, timeout=60, **options):
+def run(*argv, timeout=4 * PATIENCE_S, **options):
     """Runs a program to its end: CompletedProcess with text output."""
     return subprocess.run([str(a) for a in argv], capture_output=True, text=True,
                           timeout=timeout, stdin=subprocess.DEVNULL, **options)
@@ -36,7 +38,7 @@ class Server:
         self.port = int(port)
         self.pid = process.pid
 
-    def stop(self, timeout=10):
+    def stop(self, timeout=PATIENCE_S):
         """SIGTERM, then (exit code, what it wrote on stderr)."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)

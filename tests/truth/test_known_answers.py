@@ -25,15 +25,18 @@ class Stall(unittest.TestCase):
 
     def stalled(self, *argv):
         with serving("epoll", "tcp://127.0.0.1:0") as server:
-            process = subprocess.Popen([LOAD, server.address, "-c", "16", "-d", "6s", "-w", "200ms", "--timeout", "4s",
-                                        "--json", *argv], stdout=subprocess.PIPE, text=True)
-            time.sleep(2)  # in the middle of the run
-            os.kill(server.pid, signal.SIGSTOP)
-            time.sleep(1)  # the stall
-            os.kill(server.pid, signal.SIGCONT)
-            out, _ = process.communicate(timeout=60)
+            process = subprocess.Popen([LOAD, server.address, "-c", "16", "-d", "4s", "-w", "0", "--timeout", "4s",
+                                        "--json-stream", "-i", "500ms", *argv], stdout=subprocess.PIPE, text=True)
+            with process:
+                for line in process.stdout:
+                    if json.loads(line).get("completed", 0) > 0:
+                        break  # in the middle of the run
+                os.kill(server.pid, signal.SIGSTOP)
+                time.sleep(1)  # the stall
+                os.kill(server.pid, signal.SIGCONT)
+                last = process.stdout.readlines()[-1]
             self.assertEqual(process.returncode, 0)
-            return check_load_report(json.loads(out))
+            return check_load_report(json.loads(last)["report"])
 
     def test_an_open_loop_shows_it_in_the_tail(self):
         report = self.stalled("-r", "5k")

@@ -186,11 +186,11 @@ class Streams(unittest.TestCase):
 
 
 class Datagrams(unittest.TestCase):
-    def measured(self, tell, expect, service="echo", size=64, depth=1, engine="uring"):
+    def measured(self, tell, expect, service="echo", size=64, depth=1, engine="uring", timeout="1s"):
         liar = DatagramLiar(tell)
         try:
             result = run(LOAD, liar.address, "-c", 2, "-P", depth, "-n", 400, "-w", 0, "-s", size, "--timeout",
-                         "100ms", "--service", service, "--engine", engine, "--json")
+                         timeout, "--service", service, "--engine", engine, "--json")
         finally:
             liar.close()
         self.assertEqual(result.returncode, expect, result.stderr)
@@ -202,16 +202,16 @@ class Datagrams(unittest.TestCase):
 
     def test_echo_for_upper(self):
         for size in (5, 20, 64):
-            report = self.measured(lambda r, n: [r], 4, service="upper", size=size)
+            report = self.measured(lambda r, n: [r], 4, service="upper", size=size, timeout="100ms")
             self.assertGreater(report["load"]["content_faults"]["untransformed"], 0)
 
     def test_a_byte_short_and_a_byte_long(self):
         for size in (10, 30, 64):
-            report = self.measured(lambda r, n: [r[:-1]] if n == 50 else [r], 4, size=size)
+            report = self.measured(lambda r, n: [r[:-1]] if n == 50 else [r], 4, size=size, timeout="100ms")
             faults = report["load"]["content_faults"]
             # A tiny frame is as long as its datagram, so its cut body is what tells.
             self.assertEqual(faults["short"], 1, faults)
-            report = self.measured(lambda r, n: [r + b"x"] if n == 50 else [r], 4, size=size)
+            report = self.measured(lambda r, n: [r + b"x"] if n == 50 else [r], 4, size=size, timeout="100ms")
             self.assertEqual(report["load"]["content_faults"]["long"], 1)
 
     def test_a_flipped_bit_anywhere(self):
@@ -221,7 +221,7 @@ class Datagrams(unittest.TestCase):
                     broken = bytearray(request)
                     broken[at] ^= 1
                     return [bytes(broken)]
-                report = self.measured(on_100th(flip, lambda r: [r]), 4, engine=engine)
+                report = self.measured(on_100th(flip, lambda r: [r]), 4, engine=engine, timeout="100ms")
                 self.assertEqual(report["udp"]["corrupt"], 1)
                 self.assertEqual(report["udp"]["lost"], 1)
 
@@ -231,9 +231,9 @@ class Datagrams(unittest.TestCase):
         self.assertEqual(report["udp"]["lost"], 0)
 
     def test_loss_is_a_measurement(self):
-        report = self.measured(lambda r, n: [] if n % 40 == 0 else [r], 0)
+        report = self.measured(lambda r, n: [] if n % 40 == 0 else [r], 0, timeout="100ms")
         self.assertEqual(report["udp"]["lost"], 10)
-        self.assertEqual(report["accounting"]["timeout"], 10)
+        self.assertEqual(report["accounting"]["timeout"], 10 + report["udp"]["late"])
 
     def test_swapped_replies_are_reordered_not_wrong(self):
         class Swap:
@@ -285,7 +285,9 @@ class Datagrams(unittest.TestCase):
         liar.close()
         self.assertEqual(result.returncode, 0, result.stderr)
         report = check_load_report(json.loads(result.stdout))
-        self.assertEqual((report["udp"]["late"], report["udp"]["lost"], report["accounting"]["timeout"]), (1, 0, 1))
+        # On a busy machine others may be late as well.
+        self.assertGreaterEqual(report["udp"]["late"], 1)
+        self.assertEqual((report["udp"]["lost"], report["accounting"]["timeout"]), (0, report["udp"]["late"]))
 
 
 class BlockLiar:
