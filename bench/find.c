@@ -36,9 +36,9 @@ static int parse_words(struct work *work, int argc, char **argv)
 {
     struct option_error error;
     int operands;
-    options_defaults(&find_option_table, &work->options);
-    if (options_parse(&find_option_table, argc, argv, &work->options, &operands,
-                      &error) < 0) {
+    options_defaults(find_option_table(), &work->options);
+    if (options_parse(find_option_table(), argc, argv, &work->options,
+                      &operands, &error) < 0) {
         log_line("%s", error.text);
         return EXIT_USAGE;
     }
@@ -223,7 +223,7 @@ static bool run_step(struct work *work, double rate_per_s)
         .programs = &work->programs,
         .server_table = work->vocabulary.words.server_table,
         .load_table = work->vocabulary.words.load_table,
-        .seed = work->options.seed + find->step_count,
+        .seed = work->options.load.seed + find->step_count,
         .report_path = scratch,
         .interrupt_fd = work->interrupt_fd,
     };
@@ -319,7 +319,7 @@ int command_find(int argc, char **argv)
     work->interrupt_fd = -1;
     code = parse_words(work, argc, argv);
     if (work->options.help && code == EXIT_PASS) {
-        options_help(&find_option_table, "sockbench find", stdout);
+        options_help(find_option_table(), "sockbench find", stdout);
         code = log_stdout_code();
         goto out;
     }

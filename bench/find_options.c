@@ -1,19 +1,14 @@
 #include "bench/find_options.h"
 
 #include "bench/find_slo.h"
-#include "servers/cli/cpuset.h"
 #include "servers/wire/service.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 #define AT(member) offsetof(struct find_options, member)
 #define SECOND 1000000000ULL
-
-static const char *check_cpus(const char *text)
-{
-    cpu_set_t set;
-    return cpuset_parse(text, &set) < 0 ? "a list of CPUs such as 0,2-3" : NULL;
-}
+#define OF_LOAD SIZE_MAX /* the row of this name in the load's table */
 
 static const char *check_service(const char *text)
 {
@@ -33,7 +28,8 @@ static const char *check_precision(const char *text)
                : NULL;
 }
 
-static const struct option_spec rows[] = {
+/* Of a row of the load stands here what differs from it. */
+static struct option_spec rows[] = {
     {.name = "slo",
      .type = OPTION_TEXT,
      .offset = AT(slo),
@@ -59,9 +55,7 @@ static const struct option_spec rows[] = {
      .fallback = "tcp://127.0.0.1:0",
      .help = "where it serves: tcp or udp, on 127.0.0.1 or [::1], port 0"},
     {.name = "service",
-     .type = OPTION_TEXT,
-     .offset = AT(service),
-     .argument = "NAME",
+     .offset = OF_LOAD,
      .help = "echo, upper or ok (default: echo, or upper on datagrams)",
      .check = check_service},
     {.name = "server-options",
@@ -74,36 +68,11 @@ static const struct option_spec rows[] = {
      .offset = AT(load_options),
      .argument = "WORDS",
      .help = "more options of sockbench-load, as in '--engine epoll'"},
-    {.name = "connections",
-     .letter = 'c',
-     .type = OPTION_COUNT,
-     .offset = AT(connections),
-     .argument = "N",
-     .fallback = "64",
-     .help = "connections, or UDP flows",
-     .min = 1,
-     .max = 1000000},
-    {.name = "threads",
-     .letter = 't',
-     .type = OPTION_COUNT,
-     .offset = AT(threads),
-     .argument = "N",
-     .fallback = "1",
-     .help = "threads of the generator",
-     .min = 1,
-     .max = 256},
-    {.name = "size",
-     .letter = 's',
-     .type = OPTION_TEXT,
-     .offset = AT(size),
-     .argument = "SIZE",
-     .fallback = "64",
-     .help = "bytes per request: 64, uniform:LEAST,MOST or exp:MEAN"},
+    {.name = "connections", .offset = OF_LOAD},
+    {.name = "threads", .offset = OF_LOAD},
+    {.name = "size", .offset = OF_LOAD},
     {.name = "arrival",
-     .type = OPTION_TEXT,
-     .offset = AT(arrival),
-     .argument = "HOW",
-     .fallback = "poisson",
+     .offset = OF_LOAD,
      .help = "poisson, constant or burst:N"},
     {.name = "from",
      .type = OPTION_RATE,
@@ -154,26 +123,12 @@ static const struct option_spec rows[] = {
      .min = 10000000,
      .max = 3600 * SECOND},
     {.name = "warmup",
-     .letter = 'w',
-     .type = OPTION_DURATION,
-     .offset = AT(warmup_ns),
-     .argument = "TIME",
+     .offset = OF_LOAD,
      .fallback = "500ms",
-     .help = "of each step, at its rate",
-     .max = 3600 * SECOND},
-    {.name = "timeout",
-     .type = OPTION_DURATION,
-     .offset = AT(timeout_ns),
-     .argument = "TIME",
-     .fallback = "1s",
-     .help = "a request unanswered this long is lost",
-     .min = 1000000,
-     .max = 3600 * SECOND},
+     .help = "of each step, at its rate"},
+    {.name = "timeout", .offset = OF_LOAD},
     {.name = "seed",
-     .type = OPTION_COUNT,
-     .offset = AT(seed),
-     .argument = "N",
-     .fallback = "1",
+     .offset = OF_LOAD,
      .help = "of the first step; each further one takes the next"},
     {.name = "layout",
      .type = OPTION_CHOICE,
@@ -183,18 +138,11 @@ static const struct option_spec rows[] = {
              "CPU)",
      .choices = "split|shared|sharded|free"},
     {.name = "cpus",
-     .letter = 'A',
-     .type = OPTION_TEXT,
-     .offset = AT(cpus),
-     .argument = "LIST",
-     .help = "CPUs of the generator, instead of a layout",
-     .check = check_cpus},
+     .offset = OF_LOAD,
+     .help = "CPUs of the generator, instead of a layout"},
     {.name = "server-cpus",
-     .type = OPTION_TEXT,
-     .offset = AT(server_cpus),
-     .argument = "LIST",
-     .help = "CPUs of the server; without them, those that are left",
-     .check = check_cpus},
+     .offset = OF_LOAD,
+     .help = "CPUs of the server; without them, those that are left"},
     {.name = "output",
      .letter = 'o',
      .type = OPTION_TEXT,
@@ -209,7 +157,7 @@ static const struct option_spec rows[] = {
      .help = "print this"},
 };
 
-const struct option_table find_option_table = {
+static const struct option_table table = {
     .usage = "--slo CLAUSES (--model NAME | --command WORDS | ADDRESS) "
              "[OPTIONS]",
     .summary =
@@ -232,3 +180,28 @@ const struct option_table find_option_table = {
     .options = rows,
     .count = sizeof rows / sizeof *rows,
 };
+
+static void take_over(struct option_spec *row)
+{
+    const struct option_spec own = *row;
+    const struct option_spec *whole =
+        options_find(&load_option_table, own.name);
+    assert(whole);
+    *row = *whole;
+    row->offset += AT(load);
+    if (own.fallback)
+        row->fallback = own.fallback;
+    if (own.help)
+        row->help = own.help;
+    if (own.check)
+        row->check = own.check;
+}
+
+const struct option_table *find_option_table(void)
+{
+    for (size_t i = 0; i < table.count; i++) {
+        if (rows[i].offset == OF_LOAD)
+            take_over(&rows[i]);
+    }
+    return &table;
+}

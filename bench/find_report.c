@@ -22,7 +22,7 @@ int find_init(struct find *find, int argc, char **argv)
     put_utc_now(find->identity, "created_utc");
     put_null(find->identity, "complete"); /* settled in the end */
     put_null(find->identity, "reason");
-    put_count(find->identity, "seed", find->options->seed);
+    put_count(find->identity, "seed", find->options->load.seed);
     json_t *words = put_array(find->identity, "argv");
     for (int i = 0; i < argc; i++) {
         json_t *word = json_string(argv[i]);
@@ -195,7 +195,7 @@ json_t *find_report_json(const struct find *find)
     put_flag(find->identity, "complete", !find->stopped);
     put_text(find->identity, "reason", find->stopped);
     put_json(report, "run", json_incref(find->identity));
-    put_config(report, &find_option_table, find->options);
+    put_config(report, find_option_table(), find->options);
     put_slo(report, find->slo);
     put_server(report, find->target);
     put_layout(report, &find->target->layout);

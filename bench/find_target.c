@@ -17,17 +17,23 @@
 
 #define OPTION_STRUCT_MAX 1024 /* the largest struct that a table fills */
 
-/* Decided by the search, or by the options of its own of the same name. */
+/* Decided by the search, beside the options that it has itself. */
 static const char *const server_reserved[] = {
-    "model", "listen",      "service", "cpus", "ready-fd", "list",
-    "json",  "counters-fd", "verbose", "help", "version",  NULL};
-static const char *const load_reserved[] = {
-    "service",     "cpus",     "seed",        "output",          "json",
-    "quiet",       "label",    "help",        "version",         "rate",
-    "duration",    "requests", "warmup",      "rate-per-conn",   "timeout",
-    "connections", "threads",  "size",        "arrival",         "pipeline",
-    "hlog",        "hgrm",     "server-cpus", "reconnect-every", "json-stream",
-    NULL};
+    "ready-fd", "json", "counters-fd", "list", "verbose", "version", NULL};
+static const char *const load_reserved[] = {"json",
+                                            "json-stream",
+                                            "quiet",
+                                            "label",
+                                            "version",
+                                            "rate",
+                                            "duration",
+                                            "requests",
+                                            "pipeline",
+                                            "rate-per-conn",
+                                            "reconnect-every",
+                                            "hlog",
+                                            "hgrm",
+                                            NULL};
 
 static int fail(struct target_error *error, int exit_code, const char *format,
                 ...) __attribute__((format(printf, 3, 4)));
@@ -74,7 +80,8 @@ static int take_setting(struct words *words, size_t *i, const char *option,
     const char *name = word + 2;
     const struct option_spec *spec = options_find(table, name);
     const char *near = options_nearest(table, name);
-    if (spec && word_is_one_of(name, reserved))
+    if (spec && (options_find(find_option_table(), name) ||
+                 word_is_one_of(name, reserved)))
         return fail(error, EXIT_USAGE,
                     "--%s: '%s' is decided by the search or its own options",
                     option, name);
@@ -229,8 +236,8 @@ static int take_server(struct target *target,
         return r;
     target->server.name = target->name;
     target->server.service =
-        options->service
-            ? options->service
+        options->load.service
+            ? options->load.service
             : service_default(target->server.transport == TRANSPORT_TCP
                                   ? SOCK_STREAM
                                   : SOCK_DGRAM)
@@ -269,31 +276,24 @@ static int take_load(struct target *target, const struct find_options *options,
                      const struct scenario_words *words,
                      struct target_error *error)
 {
-    _Alignas(16) char config[OPTION_STRUCT_MAX] = {0};
-    struct option_error wrong;
+    const struct load_options *load = &options->load;
     struct cell *cell = &target->cell;
     struct sizes sizes = {0};
-    if (options_set(words->load_table, "arrival", options->arrival, config,
-                    &wrong) < 0 ||
-        options_set(words->load_table, "size", options->size, config, &wrong) <
-            0)
-        return fail(error, EXIT_USAGE, "%s", wrong.text);
-    add_number(target, "connections", options->connections, "");
+    add_number(target, "connections", load->connections, "");
     /* In the sharded layout the bench gives a thread to each CPU. */
     if (target->layout.shards == 0)
-        add_number(target, "threads", options->threads, "");
-    snprintf(next_number(target, "size"), TARGET_NUMBER_MAX, "%s",
-             options->size);
-    (void)sizes_parse(options->size, &sizes); /* just checked */
+        add_number(target, "threads", load->threads, "");
+    snprintf(next_number(target, "size"), TARGET_NUMBER_MAX, "%s", load->size);
+    (void)sizes_parse(load->size, &sizes); /* checked as an option */
     add_number(target, "duration", options->step_duration_ns, "ns");
-    add_number(target, "warmup", options->warmup_ns, "ns");
-    add_number(target, "timeout", options->timeout_ns, "ns");
+    add_number(target, "warmup", load->warmup_ns, "ns");
+    add_number(target, "timeout", load->timeout_ns, "ns");
     snprintf(next_number(target, "arrival"), TARGET_NUMBER_MAX, "%s",
-             options->arrival);
+             load->arrival);
     target->rate = next_number(target, "rate");
-    cell->connections = options->connections;
+    cell->connections = load->connections;
     cell->size_bytes = (uint64_t)(sizes_mean(&sizes) + 0.5);
-    cell->expected_ns = options->step_duration_ns + options->warmup_ns;
+    cell->expected_ns = options->step_duration_ns + load->warmup_ns;
     if (!options->load_options)
         return 0;
     if (split("load-options", options->load_options, &target->load_words,
@@ -334,15 +334,16 @@ static void take_cpus(struct layout *layout, const struct find_options *options,
                       const cpu_set_t *allowed, bool ours)
 {
     layout->kind = LAYOUT_EXPLICIT;
-    if (options->cpus)
-        snprintf(layout->generator_cpus, LAYOUT_CPUS_MAX, "%s", options->cpus);
+    if (options->load.cpus)
+        snprintf(layout->generator_cpus, LAYOUT_CPUS_MAX, "%s",
+                 options->load.cpus);
     else
-        others(allowed, options->server_cpus, layout->generator_cpus);
-    if (options->server_cpus)
+        others(allowed, options->load.server_cpus, layout->generator_cpus);
+    if (options->load.server_cpus)
         snprintf(layout->server_cpus, LAYOUT_CPUS_MAX, "%s",
-                 options->server_cpus);
+                 options->load.server_cpus);
     else if (ours)
-        others(allowed, options->cpus, layout->server_cpus);
+        others(allowed, options->load.cpus, layout->server_cpus);
 }
 
 static int settle_layout(struct target *target,
@@ -350,7 +351,7 @@ static int settle_layout(struct target *target,
                          struct target_error *error)
 {
     struct layout *layout = &target->layout;
-    bool given = options->cpus || options->server_cpus;
+    bool given = options->load.cpus || options->load.server_cpus;
     bool ours = !target->address;
     cpu_set_t allowed;
     char text[LAYOUT_CPUS_MAX];

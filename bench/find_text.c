@@ -31,14 +31,15 @@ void find_print_plan(const struct find *find, FILE *out)
     char size[UNITS_TEXT_MAX];
     char from[40];
     char to[40];
-    uint64_t step_ns = options->warmup_ns + options->step_duration_ns +
-                       options->timeout_ns + STEP_EXTRA_NS;
+    uint64_t step_ns = options->load.warmup_ns + options->step_duration_ns +
+                       options->load.timeout_ns + STEP_EXTRA_NS;
     uint64_t total_s = step_ns * options->max_steps / NS_PER_S;
     fprintf(out, "%s (%s %s), %" PRIu64 " connection%s, %s: %s\n", target->name,
             transport_name(target->server.transport), target->server.service,
-            options->connections, options->connections == 1 ? "" : "s",
-            strchr(options->size, ':')
-                ? options->size
+            options->load.connections,
+            options->load.connections == 1 ? "" : "s",
+            strchr(options->load.size, ':')
+                ? options->load.size
                 : units_format_bytes(target->cell.size_bytes, size),
             slo_format(find->slo, clauses, sizeof clauses));
     fprintf(out,
@@ -59,7 +60,7 @@ static char *bounded(const struct find *find, double ns,
     text[0] = '\0';
     if (isinf(ns)) {
         memcpy(text, "> ", 3);
-        ns = (double)find->options->timeout_ns;
+        ns = (double)find->options->load.timeout_ns;
     }
     figure_duration(ns, text + strlen(text));
     return text;
