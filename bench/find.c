@@ -4,6 +4,7 @@
 #include "bench/folder.h"
 #include "bench/interrupt.h"
 #include "bench/keeper.h"
+#include "bench/losses_text.h"
 #include "loadgen/measure/report.h"
 #include "servers/cli/log.h"
 
@@ -224,6 +225,7 @@ static bool run_step(struct work *work, double rate_per_s)
         .server_table = work->vocabulary.words.server_table,
         .load_table = work->vocabulary.words.load_table,
         .seed = work->options.load.seed + find->step_count,
+        .space = work->target.scenario.space,
         .report_path = scratch,
         .interrupt_fd = work->interrupt_fd,
     };
@@ -259,6 +261,7 @@ static int finish(struct work *work)
     int rows = folder_write(&work->folder, "rows.json", find_rows_json(find));
     if (find->step_count > 0)
         find_print_table(find, stdout);
+    losses_print_search(find, stdout);
     if (work->interrupted_by)
         printf("Interrupted: the report holds what was measured until then.\n");
     if (r == 0)

@@ -1,6 +1,7 @@
 #include "bench/find_options.h"
 
 #include "bench/find_slo.h"
+#include "bench/space.h"
 #include "servers/wire/service.h"
 
 #include <assert.h>
@@ -137,6 +138,13 @@ static struct option_spec rows[] = {
      .help = "split, shared, sharded or free (split; shared where there is one "
              "CPU)",
      .choices = "split|shared|sharded|free"},
+    {.name = "namespace",
+     .type = OPTION_CHOICE,
+     .offset = AT(namespace),
+     .argument = "HOW",
+     .fallback = "auto",
+     .choices = SPACE_CHOICES,
+     .help = SPACE_HELP},
     {.name = "cpus",
      .offset = OF_LOAD,
      .help = "CPUs of the generator, instead of a layout"},

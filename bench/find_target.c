@@ -379,6 +379,17 @@ static int settle_layout(struct target *target,
                 cpuset_format(&allowed, text, sizeof text));
 }
 
+static int take_space(struct target *target, const struct find_options *options,
+                      struct target_error *error)
+{
+    enum space *space = &target->scenario.space;
+    (void)space_parse(options->namespace, space); /* a choice */
+    if (*space == SPACE_PRIVATE && target->address)
+        return fail(error, EXIT_USAGE,
+                    "--namespace private: for a server that is started here");
+    return 0;
+}
+
 int target_init(struct target *target, const struct find_options *options,
                 const char *address, const struct scenario_words *words,
                 struct target_error *error)
@@ -394,6 +405,7 @@ int target_init(struct target *target, const struct find_options *options,
     target->cell.load = &target->load;
     snprintf(target->cell.key, sizeof target->cell.key, "find");
     if (take_server(target, options, address, words, error) < 0 ||
+        take_space(target, options, error) < 0 ||
         settle_layout(target, options, error) < 0)
         return -1;
     return take_load(target, options, words, error);

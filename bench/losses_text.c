@@ -3,6 +3,7 @@
 #include "bench/attribution.h"
 #include "bench/figures.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static const struct {
@@ -77,31 +78,54 @@ static void print_causes(const json_t *sum, FILE *out)
 }
 
 /* Sums that do not close are a fault of the measurement, and told. */
-static void print_open_sums(const struct run *run, FILE *out)
+static void print_open_sum(const char *whose, const json_t *reports, FILE *out)
 {
-    for (size_t i = 0; i < run->matrix->count; i++) {
-        json_t *sum = attribution_sum(run->results[i].measured);
-        json_int_t left = number(sum, "difference");
-        if (left != 0)
-            fprintf(
-                out,
+    json_t *sum = attribution_sum(reports);
+    json_int_t left = number(sum, "difference");
+    if (left != 0)
+        fprintf(out,
                 "%s: the sums of datagrams do not close, %" JSON_INTEGER_FORMAT
                 " are left over.\n",
-                run->matrix->cells[i].key, left);
-        json_decref(sum);
+                whose, left);
+    json_decref(sum);
+}
+
+/* False where nobody knows anything of datagrams. */
+static bool print_sum(const json_t *reports, FILE *out)
+{
+    json_t *sum = attribution_sum(reports);
+    bool known = json_is_object(sum);
+    if (known) {
+        print_place(json_array_get(reports, 0), out);
+        print_causes(sum, out);
     }
+    json_decref(sum);
+    return known;
 }
 
 void losses_print(const struct run *run, FILE *out)
 {
     json_t *all = gather(run);
-    json_t *sum = attribution_sum(all);
-    if (json_is_object(sum)) {
-        print_place(json_array_get(all, 0), out);
-        print_causes(sum, out);
-        print_open_sums(run, out);
+    if (print_sum(all, out)) {
+        for (size_t i = 0; i < run->matrix->count; i++)
+            print_open_sum(run->matrix->cells[i].key, run->results[i].measured,
+                           out);
         fputc('\n', out);
     }
-    json_decref(sum);
+    json_decref(all);
+}
+
+void losses_print_search(const struct find *find, FILE *out)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < find->step_count; i++) {
+        json_t *report = find->steps[i].report;
+        if (json_is_object(json_object_get(report, "udp")))
+            json_array_append(all, report);
+    }
+    if (print_sum(all, out)) {
+        print_open_sum(find->target->name, all, out);
+        fputc('\n', out);
+    }
     json_decref(all);
 }

@@ -1,12 +1,14 @@
-/* Where a run's datagrams died, in a few lines below its table. */
+/* Where datagrams died, in a few lines below the table of a run or a search. */
 #ifndef SOCKBENCH_BENCH_LOSSES_TEXT_H
 #define SOCKBENCH_BENCH_LOSSES_TEXT_H
 
+#include "bench/find_report.h"
 #include "bench/run_report.h"
 
 #include <stdio.h>
 
-/* Nothing for a run without datagrams. */
+/* Nothing where there were no datagrams. */
 void losses_print(const struct run *run, FILE *out);
+void losses_print_search(const struct find *find, FILE *out);
 
 #endif

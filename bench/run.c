@@ -44,10 +44,8 @@ static const struct option_spec rows[] = {
      .type = OPTION_CHOICE,
      .offset = AT(namespace),
      .argument = "HOW",
-     .choices = "auto|private|host",
-     .help = "a network namespace for server and load: auto (for datagrams, "
-             "where allowed), private (for all) or host (none); default: as "
-             "the scenario says"},
+     .choices = SPACE_CHOICES,
+     .help = SPACE_HELP "; default: as the scenario says"},
     {.name = "plan",
      .type = OPTION_FLAG,
      .offset = AT(plan),

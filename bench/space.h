@@ -2,6 +2,11 @@
 #ifndef SOCKBENCH_BENCH_SPACE_H
 #define SOCKBENCH_BENCH_SPACE_H
 
+#define SPACE_CHOICES "auto|private|host"
+#define SPACE_HELP                                                             \
+    "a network namespace for server and load: auto (for datagrams, where "     \
+    "allowed), private (for all) or host (none)"
+
 enum space {
     SPACE_AUTO,    /* datagrams do, where the machine allows it */
     SPACE_PRIVATE, /* yes, or it is skipped */

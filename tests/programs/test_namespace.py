@@ -92,6 +92,16 @@ class Case(unittest.TestCase):
             cells = json.load(file)["cells"]
         return [(cell["key"], check_load_report(report)) for cell in cells for report in cell["repetitions"]], done
 
+    def search(self, address, *namespace, **options):
+        """One rate that holds, tried twice: what find said, and its report."""
+        shutil.rmtree(self.out, ignore_errors=True)
+        words = ["--namespace", *namespace] if namespace else []
+        done = programs.run(programs.BENCH, "find", "--slo", "p50<10s", "--model", "epoll", "--listen", address, "-c", 2,
+                            "--from", 200, "--to", 200, "--confirm", 1, "-d", "150ms", "-w", "20ms", "--timeout", "500ms",
+                            "--layout", "shared", "-o", self.out, *words, timeout=60, **options)
+        with open(os.path.join(self.out, "report.json"), encoding="utf-8") as file:
+            return done, json.load(file)
+
     def assert_closed(self, report):
         where = report["udp"]["loss_where"]
         self.assertEqual(where["sends"] - where["arrived"], sum(where[cause] or 0 for cause in CAUSES), where)
@@ -178,6 +188,22 @@ class Private(Case):
         reports, _ = self.measure([server], [quick], "--namespace", "private")
         self.assertEqual(reports[0][1]["environment"]["namespace"]["kind"], "private")
 
+    def test_a_search_lives_where_a_run_does(self):
+        for address, words, kind in (("udp://127.0.0.1:0", (), "private"), ("udp://127.0.0.1:0", ("host",), "host"),
+                                     ("tcp://127.0.0.1:0", ("private",), "private")):
+            with self.subTest(address=address, words=words):
+                done, report = self.search(address, *words)
+                self.assertIn(done.returncode, (0, 4), done.stdout + done.stderr)  # 4: a busy machine
+                self.assertTrue(report["curve"])
+                self.assertEqual(report["config"]["namespace"], words[0] if words else "auto")
+                for step in report["curve"]:
+                    space = step["report"]["environment"]["namespace"]
+                    self.assertEqual(space, {"kind": kind, "reason": None if kind == "private" else "asked for"})
+                place = "in a network namespace to themselves: " if kind == "private" else "on the host (asked for): "
+                self.assertEqual("Datagrams, " + place + "of " in done.stdout, address.startswith("udp"), done.stdout)
+                if address.startswith("udp") and kind == "private":
+                    self.assertEqual({self.assert_closed(step["report"])["difference"] for step in report["curve"]}, {0})
+
     def test_without_privilege_and_a_bench_that_is_killed(self):
         """In a user namespace the kernel forgets who is to die with whom."""
         if not allows(without_privilege):
@@ -216,6 +242,10 @@ class Host(Case):
         _, done = self.measure([small("epoll")], [FLOOD], code=77, more={"namespace": "private"},
                                preexec_fn=forbid_namespaces)
         self.assertIn("skipped: no private network namespace: the limit on namespaces is reached", done.stderr)
+        done, report = self.search("udp://127.0.0.1:0", "private", preexec_fn=forbid_namespaces)
+        self.assertEqual((done.returncode, report["curve"]), (77, []))
+        self.assertRegex(done.stderr, r"^sockbench: epoll: no private network namespace: the limit on namespaces is "
+                                      r"reached \(user\.max_net_namespaces\)\n$")
 
     def test_a_server_that_answers_twice_is_told_once(self):
         twice = FOREIGN + "    s.sendto(data.upper(), peer)\n"
@@ -240,8 +270,11 @@ class Host(Case):
         done = programs.run(programs.BENCH, "run", path)
         self.assertEqual(done.returncode, 2)
         self.assertRegex(done.stderr, r"^\S*mine\.json:1:\d+: namespace must be auto, private or host\n$")
-        done = programs.run(programs.BENCH, "run", path, "--namespace", "mine")
-        self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1))
+        for words in (("run", path, "--namespace", "mine"), ("find", "--namespace", "mine"),
+                      ("find", "--slo", "p50<1s", "--namespace", "private", "udp://127.0.0.1:9")):
+            done = programs.run(programs.BENCH, *words)
+            self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1))
+            self.assertIn("--namespace", done.stderr)
 
 
 def until(condition, what):
