@@ -71,6 +71,16 @@ int talk_check(struct talk *talk);
 /* Calls the server, or waits for the other one: EXIT_PASS, or the exit code. */
 int talk_open(struct talk *talk);
 
+/* Until one side has ended, or a signal. What came of it stays in *talk. */
+void talk_converse(struct talk *talk);
+
+#define TALK_REPLY_MAX 65536 /* shown at once */
+
+/* Shows what came, up to TALK_REPLY_MAX bytes, which may be changed. from: of
+ * datagrams from anybody, else NULL. */
+void talk_show(struct talk *talk, char *data, size_t length,
+               const struct address *from);
+
 /* Closes and removes what talk_open made. */
 void talk_close(struct talk *talk);
 
