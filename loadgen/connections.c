@@ -96,7 +96,7 @@ void connection_start(struct loop *loop, struct flow *flow)
     loop->connecting++;
     int r = loop->engine->ops->connect(loop->engine, channel_of(loop, flow));
     if (r < 0) {
-        connection_break(loop, flow, fault_of_errno(r));
+        connection_break(loop, flow, tally_fault(loop->tally, r));
     } else if (r == 1) {
         loop->connecting--;
         loop->now_ns = clock_of(loop);

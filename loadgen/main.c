@@ -85,15 +85,22 @@ static int explain_nothing(const struct plan *plan,
         [FAULT_CONNECT_TIMEOUT] = "no answer within 3 s (a full accept queue?)",
         [FAULT_NO_PORT] = "no address (is IPv6 off?) or no port left here",
         [FAULT_NO_DESCRIPTOR] = "this client's descriptors are used up",
-        [FAULT_OTHER] = "connection failed",
     };
+    const int first = result->total.first_error;
+    if (first == -ENOENT) {
+        log_line("cannot connect to %s: no socket of this name (does a server "
+                 "listen there?)",
+                 plan->target_text);
+        return EXIT_FAILED;
+    }
     for (int i = 0; i < FAULTS; i++) {
         if (result->total.connection_faults[i] > 0 && why[i]) {
             log_line("cannot connect to %s: %s", plan->target_text, why[i]);
             return EXIT_FAILED;
         }
     }
-    log_line("cannot connect to %s", plan->target_text);
+    log_line("cannot connect to %s: %s", plan->target_text,
+             first < 0 ? strerror(-first) : "every connection failed");
     return EXIT_FAILED;
 }
 

@@ -229,7 +229,7 @@ static void on_closed(struct loop *loop, struct flow *flow)
 
 static void on_failed(struct loop *loop, struct flow *flow, int error)
 {
-    enum fault fault = fault_of_errno(error);
+    enum fault fault = tally_fault(loop->tally, error);
     if (loop->course->stream) {
         connection_break(loop, flow, fault);
         return;

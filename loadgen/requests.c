@@ -216,7 +216,7 @@ static bool send_datagram(struct loop *loop, struct flow *flow, uint64_t due_ns)
             requests_taken(loop, flow); /* no block holds it back */
         return true;
     }
-    enum fault fault = fault_of_errno(r);
+    enum fault fault = tally_fault(loop->tally, r);
     if (fault == FAULT_WOULD_BLOCK && loop->course->one_way &&
         !is_open_loop(loop)) {
         hold_back(loop, flow, request);

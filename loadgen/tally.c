@@ -44,6 +44,13 @@ enum fault fault_of_errno(int error)
     }
 }
 
+enum fault tally_fault(struct tally *tally, int error)
+{
+    if (tally->first_error == 0)
+        tally->first_error = error;
+    return fault_of_errno(error);
+}
+
 static void accounting_add(struct accounting *into,
                            const struct accounting *from)
 {
@@ -162,6 +169,8 @@ int tally_add(struct tally *into, const struct tally *from)
     into->connections_opened += from->connections_opened;
     for (int i = 0; i < FAULTS; i++)
         into->connection_faults[i] += from->connection_faults[i];
+    if (into->first_error == 0)
+        into->first_error = from->first_error;
     for (int i = 0; i < PAYLOAD_FAULTS; i++)
         into->content_faults[i] += from->content_faults[i];
     int r = datagrams_add(into, from);

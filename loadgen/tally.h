@@ -93,6 +93,7 @@ struct tally {
     uint64_t flows_unserved;
     uint64_t connections_opened;
     uint64_t connection_faults[FAULTS]; /* events, not requests */
+    int first_error;                    /* -errno behind the first; 0: none */
 
     uint64_t content_faults[PAYLOAD_FAULTS]; /* replies, any phase */
 
@@ -117,6 +118,8 @@ struct tally {
 };
 
 /* Adds everything; intervals by index. 0 or -ENOMEM. */
+/* fault_of_errno of what a connection met, remembering the first. */
+enum fault tally_fault(struct tally *tally, int error);
 int tally_add(struct tally *into, const struct tally *from);
 void tally_done(struct tally *tally);
 

@@ -87,6 +87,29 @@ static void print_disturbance(const json_t *report, FILE *out)
         fputc('\n', out);
 }
 
+static void print_content(const json_t *report, FILE *out)
+{
+    const bool has_no_number =
+        strcmp(text_word(report, "load.frame"), "none") == 0;
+    if (json_is_true(text_at(report, "load.one_way")))
+        fputs("  content     nothing comes back to be checked\n", out);
+    else if (!json_is_true(text_at(report, "load.verified")))
+        fputs("  content     not checked (--no-verify)\n", out);
+    else if (has_no_number && json_is_object(text_at(report, "udp")))
+        fputs("  content     every byte checked; below 20 bytes a request has "
+              "no number,\n              so a reply to the wrong request is "
+              "not seen\n",
+              out);
+    else if (has_no_number &&
+             strcmp(text_word(report, "load.service"), "greeting") != 0)
+        fputs("  content     every byte checked; below 20 bytes a request has "
+              "no number,\n              so a reply to the wrong request is "
+              "seen only where its bytes differ\n",
+              out);
+    else
+        fputs("  content     every byte of every reply checked\n", out);
+}
+
 void text_evidence(const json_t *report, FILE *out)
 {
     char a[UNITS_TEXT_MAX];
@@ -107,20 +130,7 @@ void text_evidence(const json_t *report, FILE *out)
     print_steadiness(report, out);
     print_disturbance(report, out);
     print_limit(report, out);
-    if (json_is_true(text_at(report, "load.one_way")))
-        fputs("  content     nothing comes back to be checked\n", out);
-    else if (!json_is_true(text_at(report, "load.verified")))
-        fputs("  content     not checked (--no-verify)\n", out);
-    else if (json_is_true(text_at(report, "load.one_way")))
-        fputs("  content     not checked (one way: nothing comes back)\n", out);
-    else if (strcmp(text_word(report, "load.frame"), "none") == 0 &&
-             json_is_object(text_at(report, "udp")))
-        fputs("  content     every byte checked; below 20 bytes a request has "
-              "no number,\n              so a reply to the wrong request is "
-              "not seen\n",
-              out);
-    else
-        fputs("  content     every byte of every reply checked\n", out);
+    print_content(report, out);
 }
 
 void text_verdict(const json_t *report, FILE *out)

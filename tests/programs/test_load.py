@@ -123,6 +123,11 @@ class Words(unittest.TestCase):
             s.bind(("127.0.0.1", 0))
             free = s.getsockname()[1]
         self.refused(1, "udp://127.0.0.1:%d" % free, "-d", "1s", says="connection refused")
+        with tempfile.TemporaryDirectory() as folder:
+            self.refused(1, "unix:%s/none" % folder, "-d", "1s", says="no socket of this name")
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+                s.bind(folder + "/datagrams")
+                self.refused(1, "unix:%s/datagrams" % folder, "-d", "1s", says="wrong type for socket")
 
     def test_limits_are_foreseen(self):
         def few():
@@ -277,6 +282,8 @@ class Runs(unittest.TestCase):
             self.assertEqual(brief.stdout.count("\n"), 2)
             unverified = load(server.address, "-c", 4, "--no-verify", *SHORT)
             self.assertIn("not checked", unverified.stdout)
+            short = load(server.address, "-c", 4, "-s", 19, *SHORT)
+            self.assertIn("below 20 bytes a request has no number", short.stdout)
 
     def test_labels_seed_and_words_are_kept(self):
         with serving("epoll", "tcp://127.0.0.1:0") as server:
