@@ -215,6 +215,18 @@ static int write_in_place(const char *path, int (*body)(FILE *, const void *),
     return r;
 }
 
+/* What a file of this name has, or would be given. No other thread makes files
+ * while reports are written. */
+static mode_t mode_for(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) == 0)
+        return status.st_mode & 0777;
+    const mode_t mask = umask(0);
+    umask(mask);
+    return 0666 & ~mask;
+}
+
 static int write_atomically(const char *path, int (*body)(FILE *, const void *),
                             const void *what)
 {
@@ -238,7 +250,7 @@ static int write_atomically(const char *path, int (*body)(FILE *, const void *),
     if (fd < 0)
         return -errno;
     int r = 0;
-    if (fchmod(fd, 0644) < 0)
+    if (fchmod(fd, mode_for(target)) < 0)
         r = -errno;
     FILE *file = fdopen(fd, "w");
     if (!file) {

@@ -302,9 +302,11 @@ class Files(unittest.TestCase):
 
     def test_a_report_is_written_whole_and_alone(self):
         with serving("epoll", "tcp://127.0.0.1:0") as server:
-            for _ in range(2):
-                self.assertEqual(load(server.address, "-n", 50, "-w", 0, "-o", self.path).returncode, 0)
+            for umask in (0o027, 0o077):  # the second one finds a file that has its mode
+                result = load(server.address, "-n", 50, "-w", 0, "-o", self.path, umask=umask)
+                self.assertEqual(result.returncode, 0)
                 read_load_report(self.path)
+                self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o640)
         self.assertEqual(os.listdir(self.folder.name), ["report.json"])
 
     def test_a_report_that_cannot_be_written_leaves_the_earlier_one(self):
