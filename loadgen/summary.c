@@ -311,7 +311,7 @@ static void put_tcp(json_t *report, const struct view *view)
     put_text(out, "congestion_control",
              *tcp->congestion_control ? tcp->congestion_control : NULL);
     put_count(out, "segments_sent", tcp->segments_sent);
-    put_count(out, "retransmitted_segments", tcp->retransmitted_segments);
+    put_count(out, "retransmitted", tcp->retransmitted_segments);
     static const char *const of_order[] = {"duplicate_acks", "reordering_seen",
                                            "out_of_order_packets"};
     const uint64_t counts[] = {tcp->duplicate_acks, tcp->reordering_seen,

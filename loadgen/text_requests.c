@@ -59,7 +59,7 @@ void text_tcp(const json_t *report, FILE *out)
         return;
     fprintf(out, "  tcp         %s, retransmitted %s of %s segments",
             text_word(tcp, "congestion_control"),
-            units_format_count(text_count(tcp, "retransmitted_segments"), a),
+            units_format_count(text_count(tcp, "retransmitted"), a),
             units_format_count(text_count(tcp, "segments_sent"), b));
     if (json_is_integer(text_at(tcp, "out_of_order_packets")))
         fprintf(out, ", received out of order %s",

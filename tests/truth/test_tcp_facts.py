@@ -266,7 +266,7 @@ class Lossy(Loads):
         self.assertEqual(0, tcp["order_violations"])
         self.assertGreater(link.dropped, 10)
         self.assertGreater(link.overtaken, 0)
-        self.assertGreaterEqual(tcp["retransmitted_segments"], link.dropped)
+        self.assertGreaterEqual(tcp["retransmitted"], link.dropped)
         self.assertGreaterEqual(tcp["out_of_order_packets"], link.overtaken)
 
 
