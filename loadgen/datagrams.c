@@ -28,10 +28,29 @@ static void put_loss_where(json_t *udp, const struct view *view)
     put_null(out, "difference");
 }
 
+bool arrivals_in_order_known(const struct view *view)
+{
+    const struct passage *passage = view->plan->passage;
+    return !view->course->one_way || !passage || passage->order_known;
+}
+
+void put_reordered(json_t *udp, const struct view *view, uint64_t reordered,
+                   uint64_t unique)
+{
+    if (arrivals_in_order_known(view)) {
+        put_count(udp, "reordered", reordered);
+        put_ratio(udp, "reordered_ratio", (double)reordered, (double)unique);
+    } else {
+        put_null(udp, "reordered");
+        put_null(udp, "reordered_ratio");
+    }
+}
+
 /* What arrived, in terms of what was sent. Without a number it cannot be said
  * of a reply whether it is late, or comes before its turn. */
-static void put_sums(json_t *udp, const struct tally *t, bool numbered)
+static void put_sums(json_t *udp, const struct view *view, bool numbered)
 {
+    const struct tally *t = view->total;
     const struct sequence_sums *sums = &t->udp.sums;
     const uint64_t sent = sums->sent;
     const uint64_t lost = sent > sums->unique ? sent - sums->unique : 0;
@@ -59,9 +78,7 @@ static void put_sums(json_t *udp, const struct tally *t, bool numbered)
     put_count(udp, "lost_or_late", lost + sums->late);
     put_ratio(udp, "lost_or_late_ratio", (double)(lost + sums->late),
               (double)sent);
-    put_count(udp, "reordered", sums->reordered);
-    put_ratio(udp, "reordered_ratio", (double)sums->reordered,
-              (double)sums->unique);
+    put_reordered(udp, view, sums->reordered, sums->unique);
 }
 
 /* Right first copies, from the first send to the last of them. */
@@ -86,7 +103,7 @@ void put_udp(json_t *report, const struct view *view)
     }
     json_t *udp = put_object(report, "udp");
     const struct sequence_sums *sums = &t->udp.sums;
-    put_sums(udp, t, view->course->payload.header_bytes > 0);
+    put_sums(udp, view, view->course->payload.header_bytes > 0);
     put_ratio(udp, "sent_per_s", (double)sums->sent, view->window_s);
     put_goodput(udp, view);
     put_count(udp, "foreign", t->udp.foreign);

@@ -31,13 +31,21 @@ static uint64_t beyond(uint64_t more, uint64_t less)
     return more > less ? more - less : 0;
 }
 
+/* The log knows of each whether it is the first; the server itself only of
+ * those that are not far behind. */
+static uint64_t first_copies(const struct view *view)
+{
+    return view->total->udp.replayed ? view->total->udp.sums.unique
+                                     : view->plan->passage->counts.unique;
+}
+
 static void put_ways(json_t *udp, const struct view *view, uint64_t sent,
                      uint64_t back_received)
 {
     const struct passage *passage = view->plan->passage;
     const struct passage_counts *c = &passage->counts;
     const bool one_way = view->course->one_way;
-    const uint64_t forward_lost = beyond(sent, c->unique);
+    const uint64_t forward_lost = beyond(sent, first_copies(view));
     const uint64_t back_lost = beyond(c->replied, back_received);
     json_t *out = put_object(udp, "directions");
     put_count(out, "forward_lost", forward_lost);
@@ -68,7 +76,7 @@ static void put_delivered(json_t *udp, const struct view *view)
 {
     const struct passage_counts *c = &view->plan->passage->counts;
     double span_s = (double)beyond(c->last_ns, c->first_ns) / 1e9;
-    put_ratio(udp, "delivered_per_s", (double)c->unique,
+    put_ratio(udp, "delivered_per_s", (double)first_copies(view),
               span_s > view->window_s ? span_s : view->window_s);
 }
 
@@ -99,7 +107,8 @@ static void overwrite(json_t *udp, const struct view *view, uint64_t sent)
     put_count(udp, "lost", beyond(sent, c->unique));
     put_ratio(udp, "loss_ratio", (double)beyond(sent, c->unique), (double)sent);
     put_count(udp, "duplicate", c->duplicate);
-    put_count(udp, "reordered", c->reordered);
+    put_ratio(udp, "duplicate_ratio", (double)c->duplicate, (double)c->unique);
+    put_reordered(udp, view, c->reordered, c->unique);
     put_count(udp, "ancient", c->ancient);
     put_count(udp, "foreign", c->foreign);
     put_count(udp, "corrupt", c->damaged);

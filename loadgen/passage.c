@@ -66,7 +66,9 @@ void passage_count(const struct passage *passage, struct passage_counts *ret)
     const uint64_t asked = atomic_load(&header->records_count);
     sum.records =
         asked < header->records_capacity ? asked : header->records_capacity;
-    sum.records_missed = asked - sum.records;
+    /* What asks for a record when all are taken is not always counted. */
+    const uint64_t received = passage_received(&sum);
+    sum.records_missed = received > sum.records ? received - sum.records : 0;
     *ret = sum;
 }
 

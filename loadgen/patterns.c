@@ -60,8 +60,13 @@ static void put_copies(json_t *udp, const struct sequence_sums *sums)
               (double)sums->copies.count);
 }
 
-static void put_reordering(json_t *udp, const struct sequence_sums *sums)
+static void put_reordering(json_t *udp, const struct view *view)
 {
+    const struct sequence_sums *sums = &view->total->udp.sums;
+    if (!arrivals_in_order_known(view)) {
+        put_null(udp, "reordering");
+        return;
+    }
     json_t *out = put_object(udp, "reordering");
     put_lengths(out, "extents", &sums->extents);
     put_count(out, "extents_beyond", sums->extents_beyond);
@@ -127,7 +132,27 @@ static void put_variation(json_t *udp, const struct view *view)
     put_above_least(out, "pdv_p999_ns", delays, 0.999);
 }
 
-static json_t *row_of(const struct tally_flow *row)
+static void put_order(json_t *row, const struct sequence *s)
+{
+    put_count(row, "reordered", s->reordered);
+    put_count(row, "extent_sum", s->extent_sum);
+    put_count(row, "extent_max", s->extent_max);
+    put_count(row, "n_reordering_max", s->n_reordering_max);
+    put_count(row, "discontinuities", s->discontinuities);
+    put_count(row, "passed_over", s->passed_over);
+    put_count(row, "held_back_max", s->held_back_max);
+}
+
+static void put_no_order(json_t *row)
+{
+    static const char *const all[] = {
+        "reordered",       "extent_sum",  "extent_max",   "n_reordering_max",
+        "discontinuities", "passed_over", "held_back_max"};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        put_null(row, all[i]);
+}
+
+static json_t *row_of(const struct tally_flow *row, bool order_known)
 {
     const struct sequence *s = &row->sequence;
     json_t *out = json_object();
@@ -141,13 +166,10 @@ static json_t *row_of(const struct tally_flow *row)
     put_count(out, "loss_runs", s->losses.runs);
     put_count(out, "longest_loss_run", s->losses.longest_run);
     put_count(out, "loss_bursts", s->losses.bursts);
-    put_count(out, "reordered", s->reordered);
-    put_count(out, "extent_sum", s->extent_sum);
-    put_count(out, "extent_max", s->extent_max);
-    put_count(out, "n_reordering_max", s->n_reordering_max);
-    put_count(out, "discontinuities", s->discontinuities);
-    put_count(out, "passed_over", s->passed_over);
-    put_count(out, "held_back_max", s->held_back_max);
+    if (order_known)
+        put_order(out, s);
+    else
+        put_no_order(out);
     put_real(out, "jitter_ns", s->unique > 1 ? s->jitter_ns : (double)NAN);
     return out;
 }
@@ -161,7 +183,8 @@ static void put_per_flow(json_t *udp, const struct view *view)
     }
     json_t *list = put_array(udp, "per_flow");
     for (uint64_t i = 0; i < t->udp.flows_count; i++)
-        json_array_append_new(list, row_of(&t->udp.flows[i]));
+        json_array_append_new(
+            list, row_of(&t->udp.flows[i], arrivals_in_order_known(view)));
 }
 
 void put_patterns(json_t *udp, const struct view *view)
@@ -179,7 +202,7 @@ void put_patterns(json_t *udp, const struct view *view)
     put_within(udp, sums);
     put_losses(udp, sums);
     put_copies(udp, sums);
-    put_reordering(udp, sums);
+    put_reordering(udp, view);
     put_jitter(udp, view->total);
     put_variation(udp, view);
     put_per_flow(udp, view);

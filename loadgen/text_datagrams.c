@@ -38,7 +38,7 @@ static void print_patterns(const json_t *udp, FILE *out)
                                (char[UNITS_TEXT_MAX]){0}),
             units_format_count(text_count(udp, "loss_patterns.alone"),
                                (char[UNITS_TEXT_MAX]){0}));
-    if (text_count(udp, "reordered") > 0)
+    if (text_count(udp, "reordering.extents.count") > 0)
         fprintf(
             out,
             "  reordering  extents: mean %.2f, widest %s; %s by three or "
@@ -58,8 +58,8 @@ static void print_patterns(const json_t *udp, FILE *out)
                 text_count(jitter, "flows") == 1 ? "1 flow" : "flows");
     if (text_count(udp, "ancient") > 0)
         fprintf(out,
-                "              %s replies were too old to be placed: lost is "
-                "at most what is said here\n",
+                "              %s datagrams were too old to be placed: lost "
+                "is at most what is said here\n",
                 units_format_count(text_count(udp, "ancient"), a));
 }
 
@@ -75,11 +75,32 @@ static void print_way(const json_t *udp, const char *path, const char *name,
                 text_quantile(hist, 0.99, b));
 }
 
+/* One way all that is more than a count comes from the server's log. */
+static void print_log_missing(const json_t *report, FILE *out)
+{
+    char a[UNITS_TEXT_MAX];
+    char b[UNITS_TEXT_MAX];
+    const json_t *udp = text_at(report, "udp");
+    const json_t *server = text_at(udp, "server");
+    if (!json_is_true(text_at(report, "load.one_way")) ||
+        !json_is_object(server) || json_is_object(text_at(udp, "copies")))
+        return;
+    if (text_count(server, "records_missed") > 0)
+        fprintf(out,
+                "  patterns    not known: the trace has room for %s of %s "
+                "datagrams (--trace-records of\n              the server)\n",
+                units_format_count(text_count(server, "records"), a),
+                units_format_count(text_count(server, "received"), b));
+    else
+        fputs("  patterns    not known: below 40 bytes a datagram holds no "
+              "time\n",
+              out);
+}
+
 /* What the server's own notes add, or why they do not where they were given. */
 static void print_directions(const json_t *report, FILE *out)
 {
     char a[UNITS_TEXT_MAX];
-    char b[UNITS_TEXT_MAX];
     const json_t *udp = text_at(report, "udp");
     const json_t *ways = text_at(udp, "directions");
     if (!json_is_object(ways)) {
@@ -95,9 +116,11 @@ static void print_directions(const json_t *report, FILE *out)
         fprintf(out, ", reordered %s",
                 units_format_count(text_count(ways, "forward_reordered"), a));
     if (json_is_integer(text_at(ways, "server_lost")))
-        fprintf(out, "; by the server: lost %s, reordered %s",
-                units_format_count(text_count(ways, "server_lost"), a),
-                units_format_count(text_count(ways, "server_reordered"), b));
+        fprintf(out, "; by the server: lost %s",
+                units_format_count(text_count(ways, "server_lost"), a));
+    if (json_is_integer(text_at(ways, "server_reordered")))
+        fprintf(out, ", reordered %s",
+                units_format_count(text_count(ways, "server_reordered"), a));
     if (json_is_integer(text_at(ways, "back_lost"))) {
         fprintf(out, "; back: lost %s",
                 units_format_count(text_count(ways, "back_lost"), a));
@@ -146,6 +169,7 @@ void text_datagrams(const json_t *report, FILE *out)
     fputc('\n', out);
     print_own_losses(udp, out);
     print_directions(report, out);
+    print_log_missing(report, out);
     print_patterns(udp, out);
     if (strcmp(text_word(udp, "loss_known_by"), "count") == 0)
         fputs("              below 20 bytes a datagram carries no number: loss "

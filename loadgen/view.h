@@ -31,6 +31,13 @@ double latency_lateness_quantile(const struct view *view);
 uint64_t latency_response_p50_ns(const struct view *view);
 
 void put_udp(json_t *report, const struct view *view);
+
+/* False one way to a server whose threads or children take datagrams from one
+ * socket: in which order they did, nobody knows. */
+bool arrivals_in_order_known(const struct view *view);
+void put_reordered(json_t *udp, const struct view *view, uint64_t reordered,
+                   uint64_t unique);
+
 void put_patterns(json_t *udp, const struct view *view);
 
 /* Into udp: what the server's trace adds to what the client knows, that it sent

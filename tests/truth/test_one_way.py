@@ -11,7 +11,7 @@ import time
 import unittest
 
 from programs import LOAD, SANITIZED, run, serving
-from reports import check_load_report
+from reports import check_load_report, read_load_report
 from traces import RECEIVED, REPLIED, Trace, parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../conformance"))
@@ -179,6 +179,13 @@ class RoundTrips(Folder):
 
 
 class OneWay(Folder):
+    def told(self, address, *options):
+        """The text and the udp part of one run."""
+        done = run(LOAD, address, "--one-way", "-w", 0, "--timeout", "200ms", "--server-trace", self.path, "-o",
+                   self.output, *options)
+        self.assertEqual(0, done.returncode, done.stderr)
+        return done.stdout, read_load_report(self.output)["udp"]
+
     def test_all_that_was_sent_is_counted_by_the_server(self):
         for options in (("-P", 1), ("-P", 64, "--udp-offload", "on"), ("-r", 2000)):
             with self.subTest(options=options), \
@@ -210,6 +217,27 @@ class OneWay(Folder):
         self.assertIn(report["verdict"]["status"], ("server_bound", "unstable", "generator_bound"))
         self.assertTrue(any("datagrams came to the server" in reason for reason in report["verdict"]["reasons"]),
                         report["verdict"])
+
+    def test_a_log_that_is_too_small_leaves_counts_alone_and_says_so(self):
+        with self.traced("iterative", "--service", "discard", "--trace-records", 100, "--rcvbuf", "4M") as server:
+            told, udp = self.told(server.address, "-n", 700, "-c", 2)
+        self.assertEqual((700, 0, 0.0, 0, 0.0), tuple(udp[key] for key in (
+            "unique", "duplicate", "duplicate_ratio", "reordered", "reordered_ratio")))
+        self.assertEqual((100, 600), (udp["server"]["records"], udp["server"]["records_missed"]))
+        for key in ("late", "loss_patterns", "reordering", "jitter"):
+            self.assertIsNone(udp[key], key)
+        self.assertIn("not known: the trace has room for 100 of 700 datagrams (--trace-records", told)
+
+    def test_nothing_is_said_of_an_order_that_nobody_knows(self):
+        with self.traced("threads", "--workers", 2, "--service", "discard", "--rcvbuf", "4M") as server:
+            told, udp = self.told(server.address, "-n", 700, "-c", 2, "--per-flow")
+        self.assertEqual((700, 700), (udp["unique"], udp["copies"]["count"]))
+        self.assertEqual(udp["lost"], udp["directions"]["forward_lost"])
+        for said in (udp, *udp["per_flow"]):
+            self.assertIsNone(said["reordered"])
+        self.assertIsNone(udp["reordering"])
+        self.assertIsNone(udp["directions"]["forward_reordered"])
+        self.assertNotIn("reorder", told)
 
     def test_a_full_buffer_is_the_pace_and_no_error(self):
         # Of a Unix socket: the receiver holds ten datagrams and a sender that has no room is told so.
