@@ -22,6 +22,16 @@ static void put_known(json_t *object, const char *key, uint64_t value)
         put_null(object, key);
 }
 
+/* What the server had to do with: replies or, one way, what came to it. */
+static double served_of(const json_t *report)
+{
+    static const char *const answered[] = {"generator", "requests_total", NULL};
+    static const char *const arrived[] = {"udp", "loss_where", "arrived", NULL};
+    const json_t *load = json_object_get(report, "load");
+    const bool one_way = json_is_true(json_object_get(load, "one_way"));
+    return json_number_at(report, one_way ? arrived : answered);
+}
+
 static void put_cpu(struct trial *trial, json_t *server)
 {
     const struct usage *before = &trial->before;
@@ -30,8 +40,6 @@ static void put_cpu(struct trial *trial, json_t *server)
                                    before->cpu_ns + before->gone_ns);
     double user = (double)beyond(after->user_ns, before->user_ns);
     double system = (double)beyond(after->system_ns, before->system_ns);
-    static const char *const total[] = {"generator", "requests_total", NULL};
-    double requests = json_number_at(trial->result->report, total);
     /* The sum is in ns, its parts in ticks: the parts only divide the sum. */
     if (user + system > 0) {
         uint64_t user_ns = (uint64_t)(cpu_ns * user / (user + system));
@@ -44,7 +52,8 @@ static void put_cpu(struct trial *trial, json_t *server)
     trial->result->cpu_source = after->gone_ns > before->gone_ns
                                     ? "process_clocks+gone_children"
                                     : "process_clocks";
-    put_ratio(server, "cpu_ns_per_request", cpu_ns, requests);
+    put_ratio(server, "cpu_ns_per_request", cpu_ns,
+              served_of(trial->result->report));
 }
 
 static const char *workers_of(const struct trial *trial)

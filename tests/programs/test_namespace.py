@@ -159,10 +159,16 @@ class Private(Case):
                 self.assertEqual((where["by"], where["difference"]), ("sequence", 0))
 
     def test_what_is_only_received_ends_at_the_server(self):
-        reports, _ = self.measure([small("epoll", service="discard")], [dict(FLOOD, **{"one-way": True})])
-        where = self.assert_closed(reports[0][1])
+        slow = small("epoll", service="discard", options={"rcvbuf": "8k", "work": "spin:100us"})
+        reports, _ = self.measure([slow], [dict(FLOOD, **{"one-way": True})])
+        where, server = self.assert_closed(reports[0][1]), reports[0][1]["server"]
         self.assertEqual((where["server"], where["client_buffer"], where["difference"]), (0, 0, 0))
         self.assertEqual(where["arrived"], where["sends"] - where["server_buffer"])
+        # What it never got costs it nothing.
+        self.assertLess(where["arrived"], where["sends"] / 2)
+        if server["cpu_user_ns"] is not None:  # null: so busy a machine that it had not one tick
+            each_ns = (server["cpu_user_ns"] + server["cpu_system_ns"]) / where["arrived"]
+            self.assertAlmostEqual(each_ns, server["cpu_ns_per_request"], delta=each_ns * 0.01)
 
     def test_answers_to_a_client_that_has_left_are_the_servers(self):
         """The buffer holds for longer than the client listens."""
