@@ -70,6 +70,22 @@ static int uring_connect(struct engine *engine, uint32_t channel)
     return 0;
 }
 
+/* Those that the kernel has not taken shall do nothing. */
+static void drop_entries(struct uring_engine *self, uint32_t channel)
+{
+    struct io_uring_sq *queue = &self->ring.sq;
+    const unsigned count = io_uring_sq_ready(&self->ring);
+    for (unsigned i = 1; i <= count; i++) {
+        struct io_uring_sqe *sqe =
+            &queue->sqes[(queue->sqe_tail - i) & *queue->kring_mask];
+        const uint64_t tag = sqe->user_data;
+        if (tag >> 32 != channel)
+            continue;
+        io_uring_prep_nop(sqe);
+        io_uring_sqe_set_data64(sqe, tag);
+    }
+}
+
 static void uring_disconnect(struct engine *engine, uint32_t channel)
 {
     struct uring_engine *self = uring_of(engine);
@@ -78,8 +94,11 @@ static void uring_disconnect(struct engine *engine, uint32_t channel)
         return;
     /* An entry not yet submitted names the descriptor: it must not meet
      * another socket under the same number. */
-    if (self->ring_open && at->prepared == self->submission)
+    if (self->ring_open && uring_is_pending(self, at->newest_entry)) {
         uring_submit(self);
+        if (uring_is_pending(self, at->newest_entry))
+            drop_entries(self, channel);
+    }
     engine_part_with(engine, at->fd);
     /* The armed receive holds the socket: close() alone would send no FIN. */
     shutdown(at->fd, SHUT_RDWR);

@@ -41,8 +41,9 @@ struct uring_channel {
     bool registered; /* the ring knows its socket by the channel's number */
     bool owes_sent;  /* a COMPLETION_SENT */
     enum uring_sending sending;
-    uint64_t prepared; /* the submission that its newest entry belongs to */
-    struct io_uring_sqe *send; /* its entry, while that is not submitted */
+    uint64_t newest_entry;     /* its number */
+    uint64_t send_entry;       /* that of the newest send */
+    struct io_uring_sqe *send; /* the same, while that is not submitted */
     const uint8_t *unsent;
     size_t unsent_bytes;
     const uint8_t *queued; /* sent after what is sent slowly */
@@ -56,8 +57,9 @@ struct uring_engine {
     bool stream;
     bool sends_at_once;     /* what it takes is granted */
     bool has_files;         /* a table of registered sockets */
-    uint32_t sends_leaving; /* at once, in the submission to come */
-    uint64_t submission;    /* counts calls that submit */
+    uint32_t sends_leaving; /* at once, not submitted */
+    uint64_t entries;       /* prepared so far */
+    uint64_t submitted;     /* of them: a call may take some only, or none */
     struct io_uring_buf_ring *buffer_ring;
     uint8_t *buffers;
     uint32_t buffers_count;
@@ -137,7 +139,8 @@ int uring_on_send(struct uring_engine *self, struct uring_channel *at,
  * there already. */
 void uring_look_at_sends(struct uring_engine *self);
 
-/* Submits what is prepared, without a wait. */
+/* Submits what is prepared, without a wait. Nothing is certain to have gone:
+ * the kernel may be short of memory. */
 void uring_submit(struct uring_engine *self);
 
 static inline struct io_uring_sqe *uring_next_entry(struct uring_engine *self,
@@ -148,8 +151,15 @@ static inline struct io_uring_sqe *uring_next_entry(struct uring_engine *self,
         uring_submit(self); /* the submission queue is full */
         sqe = io_uring_get_sqe(&self->ring);
     }
-    at->prepared = self->submission;
+    at->newest_entry = ++self->entries;
     return sqe;
+}
+
+/* The kernel has not looked at this entry. */
+static inline bool uring_is_pending(const struct uring_engine *self,
+                                    uint64_t entry)
+{
+    return entry > self->submitted;
 }
 
 /* After the entry has been prepared with the socket's descriptor. */

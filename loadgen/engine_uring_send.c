@@ -14,10 +14,11 @@ void uring_look_at_sends(struct uring_engine *self)
 {
     struct io_uring_cqe *cqe;
     unsigned head;
-    self->submission++;
+    self->submitted = self->entries - io_uring_sq_ready(&self->ring);
     if (self->sends_leaving == 0)
         return;
-    self->sends_leaving = 0;
+    if (self->submitted == self->entries)
+        self->sends_leaving = 0;
     io_uring_for_each_cqe(&self->ring, head, cqe)
     {
         if ((cqe->user_data & 0xff) != KIND_SEND)
@@ -51,14 +52,25 @@ static void prepare_send(struct uring_engine *self, uint32_t channel)
         sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
     uring_name_socket(self, at, sqe);
     at->send = sqe;
+    at->send_entry = at->newest_entry;
     self->sends_leaving += at_once;
+}
+
+/* The entry that is still ours shall be sent slowly. */
+static void take_time(struct uring_engine *self, struct uring_channel *at)
+{
+    at->send->msg_flags &= ~(uint32_t)MSG_DONTWAIT;
+    at->send->flags &= (uint8_t)~IOSQE_CQE_SKIP_SUCCESS;
+    at->sending = SENDING_SLOWLY;
+    self->sends_leaving--;
 }
 
 static int send_on_stream(struct uring_engine *self, uint32_t channel,
                           const uint8_t *data, size_t length_bytes)
 {
     struct uring_channel *at = &self->channels[channel];
-    if (at->sending == SENDING_AT_ONCE && at->prepared == self->submission) {
+    if (at->sending == SENDING_AT_ONCE &&
+        uring_is_pending(self, at->send_entry)) {
         /* An earlier one has not been submitted: it grows, or goes first. */
         if (at->unsent + at->unsent_bytes == data &&
             at->unsent_bytes + length_bytes <= UINT32_MAX) {
@@ -67,6 +79,8 @@ static int send_on_stream(struct uring_engine *self, uint32_t channel,
             return 1;
         }
         uring_submit(self);
+        if (uring_is_pending(self, at->send_entry))
+            take_time(self, at);
     }
     if (at->sending == SENDING_SLOWLY) {
         at->queued = data;

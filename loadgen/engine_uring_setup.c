@@ -184,6 +184,7 @@ int uring_open(struct engine **ret, const struct engine_config *config)
                           *self->ring.cq.kring_entries >=
                               2 * config->channels + URING_BUFFERS_MAX &&
                           tells_short_sends(self);
+    self->entries = io_uring_sq_ready(&self->ring);
     *ret = &self->base;
     return 0;
 }

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import unittest
 
-from programs import SANITIZED, skip
+from programs import LOAD, SANITIZED, run, skip
 from traffic import connect, exchange_all, models, noise, peer, read_exactly, serving, side_by_side, stream
 
 STREAMS = models("stream")
@@ -23,6 +23,7 @@ DATAGRAMS = models("datagram")
 WAITING = [model for model in STREAMS if model in ("select", "poll", "epoll")]
 RECEIVING = "read,recvfrom,recvmsg,recvmmsg"
 SENDING = "write,sendto,sendmsg,sendmmsg"
+RING_ERRORS = ("EINTR", "EAGAIN", "EBUSY")  # a signal, no memory for a request, completions to be read first
 WAITS = "poll,ppoll,select,pselect6,epoll_wait,epoll_pwait,accept,accept4,io_uring_enter"
 
 
@@ -93,8 +94,10 @@ class Streams(unittest.TestCase):
         self.survive(names, RECEIVING + ":error=EINTR:when=1+4", SENDING + ":error=EINTR:when=2+4",
                      WAITS + ":error=EINTR:when=3+4")
 
-    def test_interrupted_rings_go_on(self):
-        self.survive([model for model in STREAMS if model.startswith("uring")], WAITS + ":error=EINTR:when=2+3")
+    def test_rings_that_are_not_entered_go_on(self):
+        for error in RING_ERRORS:
+            self.survive([model for model in STREAMS if model.startswith("uring")],
+                         "io_uring_enter:error=%s:when=2+3" % error)
 
     def test_storms_of_not_now_are_waited_out(self):
         self.survive(WAITING, RECEIVING + ":error=EAGAIN:when=1+3", SENDING + ":error=EAGAIN:when=1+3")
@@ -137,18 +140,41 @@ class Scarcity(unittest.TestCase):
         side_by_side(self, [model for model in STREAMS if model.startswith("uring")], check)
 
 
+class Load(unittest.TestCase):
+    def test_its_ring_sends_everything_in_order_when_it_is_not_entered(self):
+        """Requests in flight of one connection, and a socket that takes them in pieces."""
+        def check(error):
+            with stream("epoll", "--rcvbuf", "8k") as server:
+                done = run("strace", "-f", "-o", "/dev/null", "-e", "trace=io_uring_enter", "-e",
+                           "inject=io_uring_enter:error=%s:when=2+2" % error, LOAD, server.address, "--engine",
+                           "uring", "-c", 8, "-P", 4, "-s", "20k", "--sndbuf", "16k", "-n", 1000, "-w", 0)
+                if done.returncode == 77:
+                    raise unittest.SkipTest(done.stderr.strip())
+                self.assertEqual(done.returncode, 0, done.stderr)
+
+        side_by_side(self, RING_ERRORS, check)
+
+
 class Datagrams(unittest.TestCase):
-    def test_interrupted_calls_are_made_again(self):
-        """Sends are left alone: they do not wait, and so are not interrupted."""
+    def survive(self, names, *faults):
         def check(model):
             with serving(model, "udp://127.0.0.1:0") as server, peer(server) as client, \
-                    tampered(server, RECEIVING + ":error=EINTR:when=1+4", WAITS + ":error=EINTR:when=3+4") as log:
+                    tampered(server, *faults) as log:
                 for i in range(30):
                     client.send(b"datagram %d" % i)
                     self.assertEqual(client.recv(100), b"DATAGRAM %d" % i)
                 self.assertGreater(injected(log), 0)
 
-        side_by_side(self, DATAGRAMS, check)
+        side_by_side(self, names, check)
+
+    def test_interrupted_calls_are_made_again(self):
+        """Sends are left alone: they do not wait, and so are not interrupted."""
+        self.survive(DATAGRAMS, RECEIVING + ":error=EINTR:when=1+4", WAITS + ":error=EINTR:when=3+4")
+
+    def test_rings_that_are_not_entered_go_on(self):
+        for error in RING_ERRORS:
+            self.survive([model for model in DATAGRAMS if model == "uring"],
+                         "io_uring_enter:error=%s:when=2+3" % error)
 
 
 if __name__ == "__main__":
