@@ -13,6 +13,8 @@ const vm = require("vm");
 const THEME = path.join(__dirname, "theme.json");
 const STYLES = path.join(__dirname, "styles.json");
 const LABEL_PX = 18; // from one label to the next
+const TICKS = 5; // about so many, as the specs say
+const BARS_MAX = 2; // values of a sweep that have bars side by side
 
 function loadBundles(folder) {
     for (const name of ["vega.min.js", "vega-lite.min.js"]) {
@@ -55,12 +57,38 @@ function distinct(rows, field) {
     return new Set(rows.map((row) => row[field])).size;
 }
 
+// Of what is swept and could be an x axis, the first with more values than bars
+// side by side can show; undefined: none.
+function crowded(rows) {
+    const shown = rows.filter((row) => row.status === "ok");
+    return ["offered_per_s", "size_bytes"].find((field) => distinct(shown, field) > BARS_MAX);
+}
+
+// A spec for few values of a sweep is not for many; one for many draws them
+// against the field that has them. null: the spec is not for these rows.
+function formed(spec, rows) {
+    const { sweep, axes } = spec.usermeta || {};
+    const field = crowded(rows);
+    if (!sweep || (sweep === "few" && !field))
+        return spec;
+    if (sweep === "few" || !field)
+        return null;
+    const { against, ...x } = axes[field];
+    const copy = JSON.parse(JSON.stringify(spec));
+    copy.usermeta.against = field;
+    setParam(copy, "against", against);
+    copy.spec.encoding.x = { field, type: "quantitative", ...x };
+    return copy;
+}
+
 // What a cell's key says after connections and size: further swept options,
 // without the rate where that is the x axis.
 function furtherSwept(row, against) {
     const match = /\/s=\d+\/(.+)$/.exec(row.cell || "");
     const swept = match ? match[1].split("/") : [];
-    return swept.filter((one) => against !== "offered_per_s" || !/^rate(-per-conn)?=/.test(one)).join(", ");
+    const isRate = (one) => /^rate(-per-conn)?=/.test(one);
+    return swept.filter((one) => against !== "offered_per_s" || !isRate(one))
+        .map((one) => (isRate(one) && row.offered_per_s ? `${row.offered_per_s.toLocaleString("en")}/s` : one)).join(", ");
 }
 
 // What a panel and a line are called. A server's own name is used where two
@@ -109,6 +137,14 @@ function roundDown(value) {
     return [5, 2, 1].map((digit) => digit * power).find((one) => one <= value * (1 + 1e-9)) || power;
 }
 
+// From one tick to the next on an axis from 0 to top, as Vega has it.
+function tickStep(top) {
+    const raw = top / TICKS;
+    const power = 10 ** Math.floor(Math.log10(raw));
+    const over = raw / power;
+    return power * (over >= Math.sqrt(50) ? 10 : over >= Math.sqrt(10) ? 5 : over >= Math.sqrt(2) ? 2 : 1);
+}
+
 // The ends of a panel's axis.
 function ends(values, scale) {
     const greatest = Math.max(...values);
@@ -116,8 +152,12 @@ function ends(values, scale) {
         const low = roundDown(Math.min(...values));
         return [low, Math.max(roundUp(greatest), 10 * low)];
     }
-    const step = roundUp((greatest || 1) / 6);
-    return [0, step * Math.ceil((greatest || 1) / step - 1e-9)];
+    // The axis ends at a tick: at the first multiple of a step that Vega would
+    // choose for just that axis.
+    const power = 10 ** Math.floor(Math.log10((greatest || 1) / TICKS) - 1);
+    const tops = [1, 2, 5, 10, 20, 50, 100].map((digit) => [digit * power, Math.ceil((greatest || 1) / (digit * power) - 1e-9)]);
+    const [step, count] = tops.find(([size, many]) => Math.abs(tickStep(size * many) / size - 1) < 1e-9) || tops[4];
+    return [0, step * count];
 }
 
 // Places for labels that want to be at wanted (ascending), at least apart from
@@ -155,6 +195,7 @@ function placeLabels(rows, { against, value, scale }, [low, high], height, label
     labelled.forEach((row, i) => {
         row.label = row.series + (row.partly ? `: ${row.flows_served} of ${row.flows_offered} served` : "");
         row.label_x = labelX;
+        row.ends_early = row[against] < labelX;
         row.label_y = Math.min(Math.max(back(places[i]), low), high);
     });
 }
@@ -188,12 +229,16 @@ function layOut(spec, rows) {
     const most = Math.max(...panels.map((of) => distinct(of, "series")));
     panel.height = Math.max(panel.height, most * LABEL_PX);
     const all = rows.map((row) => row[meta.against]);
-    panel.encoding.x.scale.domain = [Math.min(...all), Math.max(...all)];
+    const [least, greatest] = [Math.min(...all), Math.max(...all)];
+    panel.encoding.x.scale.domain = [least, greatest];
+    // Where the axis begins and ends is said.
+    const between = panel.encoding.x.axis.values.filter((value) => value > least && value < greatest);
+    panel.encoding.x.axis.values = [least, ...between, greatest];
     for (const of of panels) {
         const values = of.flatMap((row) => [row[meta.value], meta.value === "requests_per_s" && row.requests_per_s_hi]);
         const [low, high] = ends(values.filter(Boolean), meta.scale);
         of.forEach((row) => Object.assign(row, { panel_low: low, panel_high: high }));
-        placeLabels(of, meta, [low, high], panel.height, Math.max(...all));
+        placeLabels(of, meta, [low, high], panel.height, greatest);
     }
 }
 
@@ -307,7 +352,10 @@ function quiet(vega) {
 }
 
 // The graph as SVG text, or null when the rows hold nothing for it.
-async function render(spec, rows, options) {
+async function render(given, rows, options) {
+    const spec = formed(given, rows);
+    if (spec === null)
+        return null;
     const usable = completed(applicable(spec, named(rows, (spec.usermeta || {}).against)));
     if (usable.length === 0)
         return null;

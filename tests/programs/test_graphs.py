@@ -273,12 +273,27 @@ class Drawn(unittest.TestCase):
         self.assertEqual(len(set(shapes)), 3)
         self.assertFalse(any("diamonds" in word for word in marked["cpu"]))
 
+    def rated(self, *rates):
+        return [dict(row, offered_per_s=rate, cell="%s/rate=%d" % (row["cell"], rate))
+                for row in sample() if row["connections"] == 8 for rate in rates]
+
     def test_a_sweep_of_rates_has_a_graph_of_its_own(self):
-        rows = [dict(row, offered_per_s=rate, cell="%s/rate=%d" % (row["cell"], rate))
-                for row in sample() if row["connections"] == 8 for rate in (1000, 5000)]
-        graphs, _ = self.draw(rows)
+        graphs, _ = self.draw(self.rated(1000, 5000))
         self.assertEqual(sorted(graphs), ["cpu", "offered"])
         self.assertIn("persistent (TCP echo)", graphs["offered"])
+        self.assertIn("persistent (TCP echo, 5,000/s)", graphs["cpu"])
+
+    def test_many_values_of_a_sweep_are_a_line_and_not_panels_of_bars(self):
+        graphs, _ = self.draw(self.rated(750, 1500, 3000, 6000))
+        self.assertEqual(sorted(graphs), ["cpu-sweep", "offered"])
+        words = graphs["cpu-sweep"]
+        self.assertIn("Server CPU per request against offered rate", words)
+        panels = [word for word in words if re.search(r" \((TCP|UDP) ", word)]
+        self.assertEqual(words.count("750"), len(panels), "each says where its axis begins")
+        self.assertFalse(any("/s)" in word for word in words), words)
+        self.assertIn("0 \u00b5s", words)
+        for model in ("epoll", "iterative"):
+            self.assertIn(model, words)
 
     def test_figures_are_rounded_once_as_in_the_table(self):
         for ns, text in ((4744.67, "4.74 \u00b5s"), (2125, "2.13 \u00b5s"), (9995, "10.0 \u00b5s"), (940.4, "940 ns"),
