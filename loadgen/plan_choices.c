@@ -90,7 +90,8 @@ static int choose_engine(struct plan *plan, struct plan_error *error)
         return 0;
     }
     if (plan->options.one_way) {
-        plan->engine_note = "one way is for the epoll engine";
+        plan->engine_note =
+            "only the epoll engine is done with a datagram when it is sent";
         return 0;
     }
     if (plan->course.udp_offload) {
@@ -116,15 +117,14 @@ static int choose_engine(struct plan *plan, struct plan_error *error)
         return 0;
     }
     const char *cause =
-        r == -EPERM    ? "refused (kernel.io_uring_disabled, or seccomp as "
-                         "under Docker)"
-        : r == -ENOSYS ? "not in this kernel"
+        r == -EPERM    ? "io_uring is refused (kernel.io_uring_disabled, or "
+                         "seccomp as under Docker)"
+        : r == -ENOSYS ? "io_uring is not in this kernel"
         : r == -ENOMEM ? "locked memory is used up (ulimit -l)"
         : r == -EINVAL ? "this kernel is older than 5.19"
                        : strerror(-r);
     if (asked)
-        return plan_fail(error, EXIT_IMPOSSIBLE,
-                         "--engine uring: io_uring is %s", cause);
+        return plan_fail(error, EXIT_IMPOSSIBLE, "--engine uring: %s", cause);
     plan->engine_note = cause;
     return 0;
 }

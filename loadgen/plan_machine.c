@@ -4,15 +4,18 @@
 
 #include "servers/cli/cpuset.h"
 #include "servers/cli/log.h"
+#include "servers/cli/units.h"
 #include "servers/wire/congestion.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+
+/* For a format: a number as a person reads it. */
+#define COUNT(n) units_format_count((n), (char[UNITS_TEXT_MAX]){0})
 
 #define DESCRIPTORS_BESIDE 32u /* standard streams, rings, epoll, files */
 
@@ -47,10 +50,10 @@ static int check_descriptors(const struct plan *plan, struct plan_error *error)
     if (limit.rlim_cur == RLIM_INFINITY || needed <= limit.rlim_cur)
         return 0;
     return plan_fail(error, EXIT_IMPOSSIBLE,
-                     "%" PRIu64 " connections need %" PRIu64
-                     " descriptors, %" PRIu64 " are allowed (ulimit -Hn)",
-                     plan->options.connections, needed,
-                     (uint64_t)limit.rlim_cur);
+                     "%s connections need %s descriptors, %s are allowed "
+                     "(ulimit -Hn)",
+                     COUNT(plan->options.connections), COUNT(needed),
+                     COUNT((uint64_t)limit.rlim_cur));
 }
 
 static int check_sources(struct plan *plan, struct plan_error *error)
@@ -108,15 +111,13 @@ static int check_ports(const struct plan *plan, struct plan_error *error)
         return 0;
     if (sources > 1)
         return plan_fail(error, EXIT_IMPOSSIBLE,
-                         "%" PRIu64 " connections from %" PRIu64
-                         " addresses need %" PRIu64 " ports of each, %" PRIu64
-                         " are there (net.ipv4.ip_local_port_range)",
-                         all, sources, each, ports);
+                         "%s connections from %s addresses need %s ports of "
+                         "each, %s are there (net.ipv4.ip_local_port_range)",
+                         COUNT(all), COUNT(sources), COUNT(each), COUNT(ports));
     return plan_fail(error, EXIT_IMPOSSIBLE,
-                     "%" PRIu64
-                     " connections from one address need as many ports, "
-                     "%" PRIu64 " are there (net.ipv4.ip_local_port_range)",
-                     all, ports);
+                     "%s connections from one address need as many ports, %s "
+                     "are there (net.ipv4.ip_local_port_range)",
+                     COUNT(all), COUNT(ports));
 }
 
 static bool holds(const cpu_set_t *set, const cpu_set_t *part)

@@ -71,8 +71,9 @@ static void live_line(FILE *live, const struct course *course, uint64_t now,
     double since = ((double)now - (double)course->begin_ns) / 1e9;
     bool warming = now < course->begin_ns + course->warmup_ns;
     char count[UNITS_TEXT_MAX];
-    fprintf(live, "\r%6.1f s  %12s replies/s %s  ", since,
+    fprintf(live, "\r%6.1f s  %12s %s/s %s  ", since,
             units_format_count(answered - answered_before, count),
+            course->one_way ? "datagrams" : "replies",
             warming ? "(warm-up)" : "         ");
     fflush(live);
 }
@@ -173,8 +174,9 @@ static int collect(struct crew *crew, struct run_result *result)
             return r;
     }
     if (!result->complete && !result->reason)
-        result->reason =
-            result->error ? "a thread could not run" : "no connection was left";
+        result->reason = result->error          ? "a thread could not run"
+                         : crew->course->stream ? "no connection was left"
+                                                : "no flow was left";
     return 0;
 }
 

@@ -29,13 +29,13 @@ static void print_patterns(const json_t *udp, FILE *out)
     if (text_count(runs, "count") > 0)
         fprintf(
             out,
-            "  losses      %s runs, mean %.2f, longest %s; %s bursts "
-            "(Gmin 16), %s alone\n",
-            units_format_count(text_count(runs, "count"), a),
+            "  losses      %s, mean %.2f, longest %s; %s (Gmin 16), %s alone\n",
+            units_format_things(text_count(runs, "count"), "run", "runs",
+                                (char[UNITS_THINGS_MAX]){0}),
             text_real(runs, "mean"),
             units_format_count(text_count(runs, "max"), b),
-            units_format_count(text_count(udp, "loss_patterns.bursts.count"),
-                               (char[UNITS_TEXT_MAX]){0}),
+            units_format_things(text_count(udp, "loss_patterns.bursts.count"),
+                                "burst", "bursts", (char[UNITS_THINGS_MAX]){0}),
             units_format_count(text_count(udp, "loss_patterns.alone"),
                                (char[UNITS_TEXT_MAX]){0}));
     if (text_count(udp, "reordering.extents.count") > 0)

@@ -61,72 +61,108 @@ static void print_steadiness(const json_t *report, FILE *out)
         fputc('\n', out);
 }
 
-static void print_taken(const json_t *report, const char *path,
-                        const char *words, bool *first, FILE *out)
-{
-    double share = text_real(report, path);
-    if (!json_is_number(text_at(report, path)))
-        return;
-    fprintf(out, "%s%.1f %% %s", *first ? "  others      " : ", ", 100 * share,
-            words);
-    *first = false;
-}
-
 /* What others took. */
 static void print_disturbance(const json_t *report, FILE *out)
 {
-    bool first = true;
-    print_taken(report, "evidence.foreign_cpu.foreign_ratio",
-                "of the generator's CPUs", &first, out);
-    print_taken(report, "evidence.waited_ratio",
-                "of the window a thread waited for its CPU", &first, out);
-    print_taken(report, "evidence.steal_ratio", "stolen", &first, out);
-    print_taken(report, "evidence.throttling.throttled_ratio", "throttled",
-                &first, out);
-    if (!first)
+    static const struct {
+        const char *path, *lead, *rest;
+    } table[] = {
+        {"evidence.foreign_cpu.foreign_ratio", "others used ",
+         " of the generator's CPUs"},
+        {"evidence.waited_ratio", "a thread waited for a CPU for ",
+         " of the window"},
+        {"evidence.steal_ratio", "stolen ", ""},
+        {"evidence.throttling.throttled_ratio", "throttled ", ""},
+    };
+    bool any = false;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (!json_is_number(text_at(report, table[i].path)))
+            continue;
+        fprintf(out, "%s%s%.1f %%%s", any ? ", " : "  disturbance ",
+                table[i].lead, 100 * text_real(report, table[i].path),
+                table[i].rest);
+        any = true;
+    }
+    if (any)
         fputc('\n', out);
+}
+
+/* Where it is not the one that would have been preferred, or does more. */
+static void print_engine(const json_t *report, FILE *out)
+{
+    const json_t *note = text_at(report, "load.engine_note");
+    bool blocks = json_is_true(text_at(report, "load.udp_offload"));
+    if (json_is_string(note))
+        fprintf(out, "  engine      %s: %s\n", text_word(report, "load.engine"),
+                json_string_value(note));
+    else if (blocks)
+        fprintf(out, "  engine      %s, UDP in blocks\n",
+                text_word(report, "load.engine"));
+}
+
+static void print_generator(const json_t *report, FILE *out)
+{
+    char text[UNITS_TEXT_MAX];
+    const json_t *busy = text_at(report, "evidence.busy_ratio");
+    fputs("  generator   ", out);
+    if (!json_is_number(busy)) {
+        fputs("not measured: " TEXT_NO_WINDOW "\n", out);
+        return;
+    }
+    if (json_is_number(text_at(report, "generator.cpu_ns_per_request")))
+        fprintf(out, "%s ns of CPU a request, ",
+                text_figure(report, "generator.cpu_ns_per_request", text));
+    fprintf(out, "busy %.1f %% of the window", 100 * json_number_value(busy));
+    if (json_is_number(text_at(report, "generator.ceiling_per_s")))
+        fprintf(out, ", ceiling %s requests/s",
+                text_figure(report, "generator.ceiling_per_s", text));
+    fputc('\n', out);
+}
+
+static uint64_t wrong_replies(const json_t *report)
+{
+    uint64_t wrong = 0;
+    const char *key;
+    json_t *value;
+    json_object_foreach(text_at(report, "load.content_faults"), key, value)
+        wrong += (uint64_t)json_integer_value(value);
+    return wrong;
 }
 
 static void print_content(const json_t *report, FILE *out)
 {
-    const bool has_no_number =
-        strcmp(text_word(report, "load.frame"), "none") == 0;
+    char text[UNITS_TEXT_MAX];
+    uint64_t wrong = wrong_replies(report);
+    bool none = text_count(report, "generator.requests_total") + wrong == 0;
+    bool has_no_number =
+        strcmp(text_word(report, "load.frame"), "none") == 0 &&
+        strcmp(text_word(report, "server.service"), "greeting") != 0;
+    fputs("  content     ", out);
     if (json_is_true(text_at(report, "load.one_way")))
-        fputs("  content     nothing comes back to be checked\n", out);
+        fputs("nothing comes back to be checked\n", out);
     else if (!json_is_true(text_at(report, "load.verified")))
-        fputs("  content     not checked (--no-verify)\n", out);
-    else if (has_no_number && json_is_object(text_at(report, "udp")))
-        fputs("  content     every byte checked; below 20 bytes a request has "
-              "no number,\n              so a reply to the wrong request is "
-              "not seen\n",
-              out);
-    else if (has_no_number &&
-             strcmp(text_word(report, "load.service"), "greeting") != 0)
-        fputs("  content     every byte checked; below 20 bytes a request has "
-              "no number,\n              so a reply to the wrong request is "
-              "seen only where its bytes differ\n",
-              out);
+        fputs("not checked (--no-verify)\n", out);
+    else if (none)
+        fputs("no reply came to be checked\n", out);
+    else if (wrong > 0)
+        fprintf(out, "every byte of every reply checked: %s wrong\n",
+                units_format_count(wrong, text));
+    else if (has_no_number)
+        fprintf(out,
+                "every byte checked; below 20 bytes a request has no number,\n"
+                "              so a reply to the wrong request is %s\n",
+                json_is_object(text_at(report, "udp"))
+                    ? "not seen"
+                    : "seen only where its bytes differ");
     else
-        fputs("  content     every byte of every reply checked\n", out);
+        fputs("every byte of every reply checked\n", out);
 }
 
 void text_evidence(const json_t *report, FILE *out)
 {
-    char a[UNITS_TEXT_MAX];
-    char b[UNITS_TEXT_MAX];
+    print_engine(report, out);
     print_layout(report, out);
-    fprintf(out, "  generator   %s ns of CPU a request",
-            text_figure(report, "generator.cpu_ns_per_request", a));
-    double busiest = 0;
-    size_t i;
-    const json_t *row;
-    json_array_foreach(text_at(report, "generator.threads"), i, row)
-    {
-        double busy = text_real(row, "busy_ratio");
-        busiest = busy > busiest ? busy : busiest;
-    }
-    fprintf(out, ", busy %.2f of the window, ceiling %s requests/s\n", busiest,
-            text_figure(report, "generator.ceiling_per_s", b));
+    print_generator(report, out);
     print_steadiness(report, out);
     print_disturbance(report, out);
     print_limit(report, out);

@@ -34,57 +34,82 @@ static void print_one_way_rate(const json_t *report, FILE *out)
         fputs("unknown how many arrived", out);
 }
 
-void text_header(const json_t *report, FILE *out)
+/* "open loop at 2,000/s (poisson)", or "2 in flight each, 10 requests a
+ * connection, closed loop" */
+static const char *loop(const json_t *load, char *text, size_t room)
+{
+    char a[UNITS_TEXT_MAX];
+    char reuse[64] = "";
+    uint64_t every = text_count(load, "reconnect_every");
+    uint64_t depth = text_count(load, "pipeline");
+    if (strcmp(text_word(load, "model"), "open") == 0) {
+        snprintf(text, room, "open loop at %s/s (%s)",
+                 text_rounded(text_real(load, "arrival.rate_per_s"), a),
+                 text_word(load, "arrival.how"));
+        return text;
+    }
+    if (every == 1)
+        snprintf(reuse, sizeof reuse, ", one request a connection");
+    else if (every > 1)
+        snprintf(reuse, sizeof reuse, ", %s requests a connection",
+                 units_format_count(every, a));
+    if (!json_is_true(text_at(load, "one_way")))
+        snprintf(text, room, "%s in flight each%s, closed loop",
+                 units_format_count(depth, a), reuse);
+    else if (depth > 1)
+        snprintf(text, room, "%s in one go, closed loop",
+                 units_format_count(depth, a));
+    else
+        snprintf(text, room, "one at a time, closed loop");
+    return text;
+}
+
+static void print_asked(const json_t *report, FILE *out)
 {
     char size[96];
+    char how[128];
+    char flows[UNITS_THINGS_MAX];
+    const json_t *load = text_at(report, "load");
+    bool stream = strcmp(text_word(report, "target.transport"), "stream") == 0;
+    fprintf(out, "%s %s: %s, %s, %s, %s\n", text_word(report, "target.address"),
+            text_word(report, "server.service"),
+            units_format_things(text_count(load, "connections"),
+                                stream ? "connection" : "flow",
+                                stream ? "connections" : "flows", flows),
+            sizes(text_at(load, "size"), size, sizeof size),
+            loop(load, how, sizeof how), text_word(load, "engine"));
+}
+
+static void print_rate(const json_t *report, FILE *out)
+{
     char a[UNITS_TEXT_MAX];
     char b[UNITS_TEXT_MAX];
     char c[QUANTILE_TEXT_MAX];
     char d[QUANTILE_TEXT_MAX];
-    const json_t *load = text_at(report, "load");
-    bool datagrams =
-        strcmp(text_word(report, "target.transport"), "stream") != 0;
-    uint64_t every = text_count(load, "reconnect_every");
-    char reuse[64] = "";
-    if (every == 1)
-        snprintf(reuse, sizeof reuse, ", one request a connection");
-    else if (every > 1)
-        snprintf(reuse, sizeof reuse, ", %llu requests a connection",
-                 (unsigned long long)every);
-    char loop[96];
-    if (strcmp(text_word(load, "model"), "open") == 0)
-        snprintf(loop, sizeof loop, "open loop at %s/s (%s)",
-                 text_rounded(text_real(load, "arrival.rate_per_s"), c),
-                 text_word(load, "arrival.how"));
-    else
-        snprintf(loop, sizeof loop, "%llu in %s%s, closed loop",
-                 (unsigned long long)text_count(load, "pipeline"),
-                 json_is_true(text_at(load, "one_way")) ? "one go"
-                                                        : "flight each",
-                 reuse);
-    fprintf(out, "%s %s: %s %s%s, %s, %s, %s\n",
-            text_word(report, "target.address"),
-            text_word(report, "server.service"),
-            units_format_count(text_count(load, "connections"), a),
-            datagrams ? "flow" : "connection",
-            text_count(load, "connections") == 1 ? "" : "s",
-            sizes(text_at(load, "size"), size, sizeof size), loop,
-            text_word(load, "engine"));
     const json_t *response = text_at(report, "latency.response");
-    bool open = strcmp(text_word(load, "model"), "open") == 0;
-    if (json_is_true(text_at(load, "one_way")))
-        print_one_way_rate(report, out);
-    else
-        fprintf(
-            out, "%s requests/s over %s, %s p50 %s, p99 %s",
+    bool open = strcmp(text_word(report, "load.model"), "open") == 0;
+    fprintf(out, "%s requests/s over %s, %s p50 %s, p99 %s",
             text_rounded(text_real(report, "throughput.requests_per_s"), a),
             units_format_duration(text_count(report, "window.length_ns"), b),
             open ? "response" : "round trip", text_quantile(response, 0.5, c),
             text_quantile(response, 0.99, d));
-    uint64_t served = text_count(load, "flows.served");
-    uint64_t offered = text_count(load, "flows.offered");
+}
+
+void text_header(const json_t *report, FILE *out)
+{
+    char a[UNITS_TEXT_MAX];
+    char b[UNITS_TEXT_MAX];
+    print_asked(report, out);
+    if (!text_has_window(report))
+        fputs("nothing was measured: " TEXT_NO_WINDOW, out);
+    else if (json_is_true(text_at(report, "load.one_way")))
+        print_one_way_rate(report, out);
+    else
+        print_rate(report, out);
+    uint64_t served = text_count(report, "load.flows.served");
+    uint64_t offered = text_count(report, "load.flows.offered");
     if (served < offered)
-        fprintf(out, " -- %llu of %llu served", (unsigned long long)served,
-                (unsigned long long)offered);
+        fprintf(out, " -- %s of %s served", units_format_count(served, a),
+                units_format_count(offered, b));
     fputc('\n', out);
 }

@@ -20,12 +20,9 @@ static const char *greatest(const json_t *report, const json_t *hist,
     return text;
 }
 
-static void print_row(const json_t *report, const char *name, const char *path,
-                      FILE *out)
+static void print_row(const json_t *report, const char *name,
+                      const json_t *hist, FILE *out)
 {
-    const json_t *hist = text_at(report, path);
-    if (!json_is_object(hist))
-        return;
     char text[5][QUANTILE_TEXT_MAX];
     fprintf(
         out, "  %-11s %10s %10s %10s %10s %10s %10s %12s\n", name,
@@ -50,7 +47,7 @@ static void print_intervals(const json_t *report, FILE *out)
         if (!row || !json_is_integer(text_at(row, "lo_ns")) ||
             !json_is_integer(text_at(row, "hi_ns")))
             continue;
-        fprintf(out, "%sp%.0f from %s to %s", first ? "  95 of 100   " : ", ",
+        fprintf(out, "%sp%.0f %s to %s", first ? "  95 % CI     " : ", ",
                 100 * quantiles[i],
                 units_format_duration(text_count(row, "lo_ns"), lo),
                 units_format_duration(text_count(row, "hi_ns"), hi));
@@ -90,17 +87,24 @@ static void print_marks(const json_t *report, FILE *out)
 void text_latency(const json_t *report, FILE *out)
 {
     bool open = strcmp(text_word(report, "load.model"), "open") == 0;
-    if (open || !json_is_true(text_at(report, "load.one_way")))
-        fprintf(out, "\n  %-11s %10s %10s %10s %10s %10s %10s %12s\n",
-                "latency", "min", "p50", "p90", "p99", "p99.9", "max",
-                "samples");
-    print_row(report, open ? "response" : "round trip", "latency.response",
-              out);
-    if (open) {
-        print_row(report, "round trip", "latency.service", out);
-        print_row(report, "lateness", "latency.send_lateness", out);
+    const struct {
+        const char *name, *path;
+    } rows[] = {{open ? "response" : "round trip", "latency.response"},
+                {"round trip", open ? "latency.service" : ""},
+                {"lateness", open ? "latency.send_lateness" : ""},
+                {"connect", "latency.connect"}};
+    bool any = false;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const json_t *hist = text_at(report, rows[i].path);
+        if (!json_is_object(hist))
+            continue;
+        if (!any)
+            fprintf(out, "\n  %-11s %10s %10s %10s %10s %10s %10s %12s\n",
+                    "latency", "min", "p50", "p90", "p99", "p99.9", "max",
+                    "samples");
+        any = true;
+        print_row(report, rows[i].name, hist, out);
     }
-    print_row(report, "connect", "latency.connect", out);
     print_intervals(report, out);
     print_marks(report, out);
 }

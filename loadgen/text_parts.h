@@ -22,6 +22,10 @@ uint64_t text_count(const json_t *object, const char *path);
 double text_real(const json_t *object, const char *path);
 const char *text_word(const json_t *object, const char *path);
 
+/* A run that ended in its warm-up has none. */
+bool text_has_window(const json_t *report);
+#define TEXT_NO_WINDOW "the run ended before its window began"
+
 /* "1,235". Returns text. */
 char *text_rounded(double value, char text[static UNITS_TEXT_MAX]);
 

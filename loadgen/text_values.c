@@ -34,6 +34,11 @@ const char *text_word(const json_t *object, const char *path)
     return text ? text : "-";
 }
 
+bool text_has_window(const json_t *report)
+{
+    return text_count(report, "window.length_ns") > 0;
+}
+
 char *text_rounded(double value, char text[static UNITS_TEXT_MAX])
 {
     return units_format_count(value > 0 ? (uint64_t)(value + 0.5) : 0, text);

@@ -33,6 +33,11 @@ static void add_reason(json_t *reasons, const char *format, ...)
     json_array_append_new(reasons, json_string(text));
 }
 
+/* For a format: numbers as a person reads them. */
+#define COUNT(n) units_format_count((n), (char[UNITS_TEXT_MAX]){0})
+#define THINGS(n, one, many)                                                   \
+    units_format_things((n), (one), (many), (char[UNITS_THINGS_MAX]){0})
+
 static uint64_t sum(const uint64_t *counts, int n)
 {
     uint64_t total = 0;
@@ -56,7 +61,7 @@ static const char *const fault_words[PAYLOAD_FAULTS] = {
 
 /* Why connections came to nothing. */
 static const char *const fault_words_of_connections[FAULTS] = {
-    [FAULT_REFUSED] = "refused: nobody listens there (any more)",
+    [FAULT_REFUSED] = "refused: nobody listens there",
     [FAULT_RESET] = "reset by the server",
     [FAULT_CLOSED] = "closed by the server before it had answered",
     [FAULT_CONNECT_TIMEOUT] = "not accepted within 3 s",
@@ -79,18 +84,21 @@ static uint64_t unique_of(const struct view *view)
 static void invalid_datagrams(const struct view *view, json_t *reasons)
 {
     const struct sequence_sums *sums = &view->total->udp.sums;
-    double sent = (double)sums->sent;
-    double lost = sent - (double)unique_of(view);
+    uint64_t unique = unique_of(view);
+    uint64_t lost = sums->sent > unique ? sums->sent - unique : 0;
+    double limit = view->course->max_loss * (double)sums->sent;
     if (sums->duplicate > 0 && !view->course->link && !view->course->one_way)
+        add_reason(
+            reasons,
+            "%s: the server answered twice (or a link on the way "
+            "duplicates: --path link)",
+            THINGS(sums->duplicate, "duplicate reply", "duplicate replies"));
+    if (sums->sent > 0 && (double)lost > limit)
         add_reason(reasons,
-                   "%llu duplicate replies: the server answered twice (or a "
-                   "link on the way duplicates: --path link)",
-                   (unsigned long long)sums->duplicate);
-    if (sent > 0 && lost > view->course->max_loss * sent)
-        add_reason(reasons,
-                   "%.0f of %.0f datagrams were lost, a ratio of %.3g: more "
-                   "than --max-loss %g",
-                   lost, sent, lost / sent, view->course->max_loss);
+                   "%s of %s datagrams were lost, a ratio of %.3g: more than "
+                   "--max-loss %g",
+                   COUNT(lost), COUNT(sums->sent),
+                   (double)lost / (double)sums->sent, view->course->max_loss);
 }
 
 static void invalid_reasons(const struct view *view, json_t *reasons)
@@ -99,9 +107,9 @@ static void invalid_reasons(const struct view *view, json_t *reasons)
     const struct accounting *a = &t->accounting;
     for (int i = PAYLOAD_OK + 1; i < PAYLOAD_FOREIGN; i++) {
         if (t->content_faults[i] > 0)
-            add_reason(reasons, "%llu replies %s (%s)",
-                       (unsigned long long)t->content_faults[i], fault_words[i],
-                       payload_fault_names[i]);
+            add_reason(reasons, "%s %s (%s)",
+                       THINGS(t->content_faults[i], "reply", "replies"),
+                       fault_words[i], payload_fault_names[i]);
     }
     if (!view->result->complete) {
         int worst = 0;
@@ -118,26 +126,30 @@ static void invalid_reasons(const struct view *view, json_t *reasons)
     if (view->course->stream) {
         for (int i = 0; i < FAULTS; i++) {
             if (t->connection_faults[i] > 0 && i != FAULT_CONTENT)
-                add_reason(reasons, "%llu connections failed: %s",
-                           (unsigned long long)t->connection_faults[i],
+                add_reason(reasons, "%s failed: %s",
+                           THINGS(t->connection_faults[i], "connection",
+                                  "connections"),
                            fault_words_of_connections[i]);
         }
         if (t->flows_connected < t->flows_offered)
-            add_reason(reasons, "only %llu of %llu connections were made",
-                       (unsigned long long)t->flows_connected,
-                       (unsigned long long)t->flows_offered);
+            add_reason(reasons, "only %s of %s connections were made",
+                       COUNT(t->flows_connected), COUNT(t->flows_offered));
     } else {
         invalid_datagrams(view, reasons);
     }
-    if (a->ok == 0)
+    /* Why a window never began has been said. */
+    const bool began = view->window_s > 0 || view->result->complete;
+    if (began && a->ok == 0)
         add_reason(reasons, view->course->one_way ? "no datagram was sent"
                                                   : "no request was answered");
-    if (view->course->one_way && view->plan->passage &&
+    if (began && view->course->one_way && view->plan->passage &&
         view->plan->passage->counts.unique == 0)
-        add_reason(reasons, "not one datagram came to the server");
+        add_reason(reasons, "not one datagram came to the server, or the trace "
+                            "is another server's");
     if (!view->course->stream && t->connection_faults[FAULT_REFUSED] > 0)
-        add_reason(reasons, "%llu datagrams were %s",
-                   (unsigned long long)t->connection_faults[FAULT_REFUSED],
+        add_reason(reasons, "%s %s",
+                   THINGS(t->connection_faults[FAULT_REFUSED], "datagram was",
+                          "datagrams were"),
                    fault_words_of_connections[FAULT_REFUSED]);
     if (a->scheduled != a->sent + a->skipped ||
         a->sent != a->ok + a->error + a->timeout + a->unfinished ||
@@ -246,10 +258,9 @@ static void judge_answers(struct judgement *judgement)
     char achieved[UNITS_TEXT_MAX];
     char offered[UNITS_TEXT_MAX];
     if ((double)a->ok < ACHIEVED_LIMIT * due)
-        add_reason(
-            judgement->reasons,
-            "%llu of the %llu requests that were due were answered in time",
-            (unsigned long long)a->ok, (unsigned long long)a->scheduled);
+        add_reason(judgement->reasons,
+                   "%s of the %s requests that were due were answered in time",
+                   COUNT(a->ok), COUNT(a->scheduled));
     else if (fallen_behind(view) > (1 - ACHIEVED_LIMIT) * due)
         add_reason(
             judgement->reasons,
@@ -279,22 +290,20 @@ static void judge_one_way(struct judgement *judgement)
     }
     if ((double)a->ok < ACHIEVED_LIMIT * (double)a->scheduled) {
         add_reason(judgement->reasons,
-                   "%llu of the %llu datagrams that were due were sent",
-                   (unsigned long long)a->ok, (unsigned long long)a->scheduled);
+                   "%s of the %s datagrams that were due were sent",
+                   COUNT(a->ok), COUNT(a->scheduled));
         condemn(judgement, STATUS_GENERATOR_BOUND,
                 CLAIM_THROUGHPUT | CLAIM_LATENCY);
     } else if (passage && (double)passage->counts.unique <
                               ACHIEVED_LIMIT * (double)a->ok) {
-        add_reason(judgement->reasons,
-                   "%llu of %llu datagrams came to the server",
-                   (unsigned long long)passage->counts.unique,
-                   (unsigned long long)a->ok);
+        add_reason(judgement->reasons, "%s of %s datagrams came to the server",
+                   COUNT(passage->counts.unique), COUNT(a->ok));
         condemn(judgement, STATUS_SERVER_BOUND, 0);
     } else if (view->course->rate_per_s <= 0 && busiest > BUSY_LIMIT) {
         add_reason(judgement->reasons,
-                   "a thread of the generator was busy for %.2f of the "
+                   "a thread of the generator was busy for %.0f %% of the "
                    "window: the server may take more than it was sent",
-                   busiest);
+                   100 * busiest);
         condemn(judgement, STATUS_GENERATOR_BOUND,
                 CLAIM_THROUGHPUT | CLAIM_LATENCY);
     }
@@ -322,9 +331,9 @@ static void judge_generator(struct judgement *judgement)
         return;
     } else if (busiest > BUSY_LIMIT) {
         add_reason(judgement->reasons,
-                   "a thread of the generator was busy for %.2f of the "
+                   "a thread of the generator was busy for %.0f %% of the "
                    "window: throughput and latency may be its own",
-                   busiest);
+                   100 * busiest);
     } else {
         return;
     }
@@ -340,9 +349,9 @@ static void judge_own_losses(struct judgement *judgement)
     if ((double)ledger->drops <= OWN_LOSS_LIMIT * (double)came)
         return;
     add_reason(judgement->reasons,
-               "%llu of %llu replies were dropped at this client's sockets: "
-               "its buffer or its pace was the limit (--rcvbuf)",
-               (unsigned long long)ledger->drops, (unsigned long long)came);
+               "%s of %s replies were dropped at this client's sockets: its "
+               "buffer or its pace was the limit (--rcvbuf)",
+               COUNT(ledger->drops), COUNT(came));
     condemn(judgement, STATUS_GENERATOR_BOUND,
             CLAIM_THROUGHPUT | CLAIM_LATENCY | CLAIM_LOSS);
 }
@@ -357,9 +366,8 @@ static void judge_timeouts(struct judgement *judgement)
     if (!view->course->stream || a->timeout == 0)
         return;
     add_reason(judgement->reasons,
-               "%llu of %llu requests were not answered in "
-               "time",
-               (unsigned long long)a->timeout, (unsigned long long)a->sent);
+               "%s of %s requests were not answered in time", COUNT(a->timeout),
+               COUNT(a->sent));
     if (judgement->status != STATUS_SERVER_BOUND)
         condemn(judgement, STATUS_UNSTABLE, CLAIM_THROUGHPUT | CLAIM_LATENCY);
 }
@@ -402,18 +410,19 @@ static void judge_disturbance(struct judgement *judgement)
                    100 * d.foreign_ratio);
     if (waiting)
         add_reason(judgement->reasons,
-                   "a thread of the generator waited for %.2f of the window "
+                   "a thread of the generator waited for %.0f %% of the window "
                    "for a CPU that others had",
-                   d.waited_ratio);
+                   100 * d.waited_ratio);
     if (stolen)
         add_reason(judgement->reasons,
                    "the hypervisor took %.0f %% of the CPUs away",
                    100 * d.steal_ratio);
     if (throttled)
         add_reason(judgement->reasons,
-                   "the CPU limit of the control group held it back for %.2f "
-                   "of the window (%llu times)",
-                   d.throttled_ratio, (unsigned long long)d.throttled_periods);
+                   "the CPU limit of the control group held it back for %.0f "
+                   "%% of the window (%s)",
+                   100 * d.throttled_ratio,
+                   THINGS(d.throttled_periods, "time", "times"));
     if (d.foreign || waiting)
         condemn(judgement, STATUS_UNSTABLE, CLAIM_THROUGHPUT | CLAIM_LATENCY);
     if (stolen || throttled)

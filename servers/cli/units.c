@@ -129,6 +129,15 @@ char *units_format_count(uint64_t count, char text[static UNITS_TEXT_MAX])
     return text;
 }
 
+char *units_format_things(uint64_t count, const char *one, const char *many,
+                          char text[static UNITS_THINGS_MAX])
+{
+    char number[UNITS_TEXT_MAX];
+    snprintf(text, UNITS_THINGS_MAX, "%s %s", units_format_count(count, number),
+             count == 1 ? one : many);
+    return text;
+}
+
 char *units_format_bytes(uint64_t bytes, char text[static UNITS_TEXT_MAX])
 {
     static const char *const names[] = {"KiB", "MiB", "GiB"};

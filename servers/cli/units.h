@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define UNITS_TEXT_MAX 32
+#define UNITS_THINGS_MAX 64
 
 int units_parse_duration(const char *text, uint64_t *ret_ns);
 int units_parse_bytes(const char *text, uint64_t *ret_bytes);
@@ -25,6 +26,10 @@ char *units_format_duration(uint64_t ns, char text[static UNITS_TEXT_MAX]);
 
 /* "1,234,567". Returns text. */
 char *units_format_count(uint64_t count, char text[static UNITS_TEXT_MAX]);
+
+/* "1 reply", "1,234 replies". Returns text. */
+char *units_format_things(uint64_t count, const char *one, const char *many,
+                          char text[static UNITS_THINGS_MAX]);
 
 /* "64 B", "65,507 B", "16 KiB", "1.50 MiB". Returns text. */
 char *units_format_bytes(uint64_t bytes, char text[static UNITS_TEXT_MAX]);

@@ -296,7 +296,8 @@ class OneWay(Folder):
             other.bind(("127.0.0.1", 0))
             report = self.load("udp://127.0.0.1:%d" % other.getsockname()[1], "--one-way", "-c", 1, "-n", 10,
                                "--server-trace", self.path, expect=4)
-        self.assertEqual(["not one datagram came to the server"], report["verdict"]["reasons"])
+        self.assertEqual("not one datagram came to the server, or the trace is another server's",
+                         report["verdict"]["reasons"][0])
 
     def test_nobody_there_is_said(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:

@@ -47,6 +47,11 @@ Test(units, numbers_are_printed_for_people)
     cr_expect_str_eq(units_format_count(1234567, text), "1,234,567");
     cr_expect_str_eq(units_format_count(UINT64_MAX, text),
                      "18,446,744,073,709,551,615");
+    char things[UNITS_THINGS_MAX];
+    cr_expect_str_eq(units_format_things(1, "reply", "replies", things),
+                     "1 reply");
+    cr_expect_str_eq(units_format_things(1000, "reply", "replies", things),
+                     "1,000 replies");
     cr_expect_str_eq(units_format_bytes(64, text), "64 B");
     cr_expect_str_eq(units_format_bytes(65536, text), "64 KiB");
     cr_expect_str_eq(units_format_bytes(65507, text), "65,507 B");

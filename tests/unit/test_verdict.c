@@ -91,7 +91,7 @@ Test(verdict, a_busy_thread_is_the_limit)
     result.machine_after.cpus[0].idle_ns = SECONDS * 50000000ull;
     cr_expect_str_eq(
         judged(), "generator_bound: a thread of the generator was busy for "
-                  "0.95 of the window: throughput and latency may be its own; "
+                  "95 % of the window: throughput and latency may be its own; "
                   "-throughput -latency");
     thread.idle_window_ns = SECONDS * 100000000ull; /* it only spun */
     cr_expect_str_eq(judged(), "ok:");
@@ -151,7 +151,7 @@ Test(verdict, a_thread_that_waits_for_its_cpu_says_so)
 {
     thread.usage.waited_ns = SECONDS * 100000000ull;
     cr_expect_str_eq(judged(),
-                     "unstable: a thread of the generator waited for 0.10 of "
+                     "unstable: a thread of the generator waited for 10 % of "
                      "the window for a CPU that others had; -throughput "
                      "-latency");
     plan.placement.kind = PLACEMENT_SHARED;
@@ -194,11 +194,11 @@ Test(verdict, timeouts_of_streams_are_unstable_but_of_overload)
     struct accounting *a = &result.total.accounting;
     a->timeout = 400;
     a->ok -= 400;
-    cr_expect(strncmp(judged(), "unstable: 400 of 4000 requests", 30) == 0,
+    cr_expect(strncmp(judged(), "unstable: 400 of 4,000 requests", 31) == 0,
               "%s", judged());
     plan.course.rate_per_s = 1000;
     cr_expect(
-        strncmp(judged(), "server_bound: 3600 of the 4000 requests", 39) == 0,
+        strncmp(judged(), "server_bound: 3,600 of the 4,000 requests", 41) == 0,
         "%s", judged());
 }
 
