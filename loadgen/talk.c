@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 volatile sig_atomic_t talk_interrupted;
+volatile sig_atomic_t talk_stop_asked, talk_continued, talk_resized;
 sigset_t talk_waiting_mask;
 
 #define AT(member) offsetof(struct talk_options, member)
@@ -114,10 +115,46 @@ int talk_interrupted_code(void)
     return 128 + talk_interrupted;
 }
 
+static void on_terminal_signal(int number)
+{
+    talk_stop_asked |= number == SIGTSTP;
+    talk_continued |= number == SIGCONT;
+    talk_resized |= number == SIGWINCH;
+}
+
+/* As the signals that end it; they come in while something is waited for. */
+void talk_watch_terminal(void)
+{
+    const int watched[] = {SIGTSTP, SIGCONT, SIGWINCH};
+    const struct sigaction action = {.sa_handler = on_terminal_signal};
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < sizeof watched / sizeof *watched; i++) {
+        sigaddset(&blocked, watched[i]);
+        sigaction(watched[i], &action, NULL);
+    }
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
+}
+
+void talk_stop(void)
+{
+    const struct sigaction action = {.sa_handler = SIG_DFL};
+    struct sigaction ours;
+    sigset_t stop;
+    sigset_t mask;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTSTP);
+    sigaction(SIGTSTP, &action, &ours);
+    raise(SIGTSTP);
+    sigprocmask(SIG_UNBLOCK, &stop, &mask); /* here it stops */
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    sigaction(SIGTSTP, &ours, NULL);
+}
+
 /* Blocked, so that one that comes just before a wait is not slept over. */
 static void catch_signals(void)
 {
-    const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     const struct sigaction action = {.sa_handler = on_signal};
     sigset_t blocked;
     sigemptyset(&blocked);
@@ -157,6 +194,8 @@ static int talk_to(struct talk *talk)
         log_line("cannot read lines: %s", strerror(ENOMEM));
         return EXIT_FAILED;
     }
+    if (talk_lines_on_terminal(talk->lines))
+        talk_watch_terminal();
     talk_converse(talk);
     const char *why = talk_lines_failure(talk->lines);
     talk_lines_free(talk->lines);

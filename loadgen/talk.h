@@ -52,6 +52,14 @@ struct talk {
  * blocked but while something is waited for. */
 extern volatile sig_atomic_t talk_interrupted;
 
+/* Signals of the terminal that have come, to be looked at and cleared; caught
+ * once talk_watch_terminal was called. */
+extern volatile sig_atomic_t talk_stop_asked, talk_continued, talk_resized;
+void talk_watch_terminal(void);
+
+/* Stops as Ctrl-Z wants, until the shell goes on. */
+void talk_stop(void);
+
 /* The exit code that says which signal it was, as a shell does. */
 int talk_interrupted_code(void);
 

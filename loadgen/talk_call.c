@@ -45,8 +45,12 @@ static const char *hint(const struct talk *talk, int error)
 
 int talk_give_up(struct talk *talk, const char *what, int error)
 {
-    talk_tell(talk, "%s %s: %s%s", what, talk->target_text, strerror(error),
-              hint(talk, error));
+    char number[ADDRESS_TEXT_MAX];
+    const bool is_name =
+        strcmp(address_format(&talk->target, number), talk->target_text) != 0;
+    talk_tell(talk, "%s %s%s%s: %s%s", what, talk->target_text,
+              is_name ? ", which is " : "", is_name ? number : "",
+              strerror(error), hint(talk, error));
     return EXIT_FAILED;
 }
 

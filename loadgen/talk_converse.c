@@ -20,6 +20,7 @@
 static void end_sending(struct talk *talk)
 {
     talk->sent_all = true;
+    talk_lines_end(talk->lines);
     if (talk->stream) {
         shutdown(talk->fd, SHUT_WR);
         if (talk->heard_ns == 0 && talk->options.chat)
@@ -250,6 +251,25 @@ static int wait_for_change(struct talk *talk, struct pollfd fds[2])
     return 0;
 }
 
+/* Between two waits: what the person did to the terminal. */
+static void on_terminal(struct talk *talk)
+{
+    if (talk_stop_asked) {
+        talk_stop_asked = 0;
+        talk_lines_let_go(talk->lines);
+        talk_stop();
+        talk_continued = 1;
+    }
+    if (talk_continued) {
+        talk_continued = 0;
+        talk_lines_take_back(talk->lines);
+    }
+    if (talk_resized) {
+        talk_resized = 0;
+        talk_lines_resized(talk->lines);
+    }
+}
+
 void talk_converse(struct talk *talk)
 {
     struct pollfd fds[2];
@@ -265,6 +285,7 @@ void talk_converse(struct talk *talk)
             talk->exit_code = talk_interrupted_code();
             return;
         }
+        on_terminal(talk);
         if (r < 0)
             continue;
         if (talk->unsent && (fds[0].revents & POLLOUT))

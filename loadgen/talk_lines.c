@@ -76,10 +76,13 @@ static void know_letters(void)
 /* libedit calls back without an argument: there is one terminal. */
 static struct talk_lines *terminal;
 
+/* Leaves what is on the screen to whoever writes next. */
 static void end_of_terminal(void)
 {
     terminal->at_end = true;
     rl_callback_handler_remove();
+    fputc('\n', stdout);
+    fflush(stdout);
 }
 
 static void on_line(char *line)
@@ -119,14 +122,33 @@ struct talk_lines *talk_lines_new(const char *prompt)
     return lines;
 }
 
+/* Something stands behind the prompt. */
+static bool is_typing(void)
+{
+#if HAVE_LIBEDIT
+    return rl_end > 0;
+#else
+    return false; /* it is the kernel's */
+#endif
+}
+
+void talk_lines_end(struct talk_lines *lines)
+{
+    if (!lines->on_terminal || lines->at_end)
+        return;
+    fputs(is_typing() ? "\n" : "\r\033[K", stdout);
+    fflush(stdout);
+    lines->at_end = true;
+#if HAVE_LIBEDIT
+    rl_callback_handler_remove();
+#endif
+}
+
 void talk_lines_free(struct talk_lines *lines)
 {
     if (!lines)
         return;
-#if HAVE_LIBEDIT
-    if (lines->on_terminal && !lines->at_end)
-        rl_callback_handler_remove();
-#endif
+    talk_lines_end(lines);
     free(lines->text);
     free(lines);
 }
@@ -226,6 +248,36 @@ void talk_lines_come_back(struct talk_lines *lines)
 #else
     fputs(lines->prompt, stdout);
     fflush(stdout);
+#endif
+}
+
+void talk_lines_let_go(struct talk_lines *lines)
+{
+    if (!lines->on_terminal || lines->at_end)
+        return;
+#if HAVE_LIBEDIT
+    rl_deprep_terminal();
+#endif
+}
+
+void talk_lines_take_back(struct talk_lines *lines)
+{
+    if (!lines->on_terminal || lines->at_end)
+        return;
+#if HAVE_LIBEDIT
+    rl_prep_terminal(1);
+#endif
+    talk_lines_step_aside(lines);
+    talk_lines_come_back(lines);
+}
+
+void talk_lines_resized(struct talk_lines *lines)
+{
+    if (!lines->on_terminal || lines->at_end)
+        return;
+#if HAVE_LIBEDIT
+    rl_resize_terminal();
+    rl_forced_update_display();
 #endif
 }
 

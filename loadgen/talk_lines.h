@@ -42,6 +42,17 @@ const char *talk_lines_failure(const struct talk_lines *lines);
 void talk_lines_step_aside(struct talk_lines *lines);
 void talk_lines_come_back(struct talk_lines *lines);
 
+/* No more lines are wanted: the prompt goes, and a terminal is as it was. */
+void talk_lines_end(struct talk_lines *lines);
+
+/* Gives the terminal back as it was, and takes it again with what was being
+ * typed: around a stop (Ctrl-Z). */
+void talk_lines_let_go(struct talk_lines *lines);
+void talk_lines_take_back(struct talk_lines *lines);
+
+/* The terminal has another size. */
+void talk_lines_resized(struct talk_lines *lines);
+
 /* Prints above the prompt, which is shown again below. */
 void talk_lines_print(struct talk_lines *lines, const char *text,
                       size_t length);

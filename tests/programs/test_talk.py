@@ -410,6 +410,9 @@ class Refusals(unittest.TestCase):
                       "Connection refused (no server listens there")
         self.one_line(talk("udp://127.0.0.1:%d" % free_port(socket.SOCK_DGRAM), typed="x\n"), 1,
                       "Connection refused (the host answered that nobody has that port)")
+        port = free_port(socket.SOCK_STREAM)
+        self.one_line(talk("tcp://localhost:%d" % port, typed="x\n"), 1,
+                      "cannot connect to tcp://localhost:%d, which is tcp://127.0.0.1:%d: " % (port, port))
         with tempfile.TemporaryDirectory() as folder:
             path = folder + "/left"
             self.one_line(talk("unix:" + path), 1, "No such file", "start the server first")
@@ -517,10 +520,10 @@ class Refusals(unittest.TestCase):
 class Terminal:
     """A client at a terminal of its own."""
 
-    def __init__(self, *argv, **more):
+    def __init__(self, *argv, program=TALK, **more):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execve(TALK, [TALK, *argv], {**os.environ, "TERM": "xterm", **more})
+            os.execve(program, [program, *argv], {**os.environ, "TERM": "xterm", **more})
         self.decoder = codecs.getincrementaldecoder("utf-8")()
         self.seen = ""
         self.code = None
@@ -689,18 +692,47 @@ class Screen(unittest.TestCase):
             os.close(ours)
             os.close(theirs)
 
-    def test_ctrl_c_leaves_the_terminal_as_it_was(self):
+    def test_signals_of_the_keyboard_leave_the_terminal_as_it_was(self):
         with serving("epoll", "tcp://127.0.0.1:0") as server:
             before = pty.openpty()
             pristine = termios.tcgetattr(before[1])
             for fd in before:
                 os.close(fd)
-            with at_terminal(server.address) as screen:
-                screen.until("> ")
-                screen.type("\x03")
-                # The master sees the settings of the terminal it belongs to.
-                self.assertEqual(screen.end(), 130)
-                self.assertEqual(termios.tcgetattr(screen.fd)[:4], pristine[:4])
+            for key, code in (("\x03", 130), ("\x1c", 131)):
+                with self.subTest(key=key), at_terminal(server.address) as screen:
+                    screen.until("> ")
+                    screen.type(key)
+                    # The master sees the settings of the terminal it belongs to.
+                    self.assertEqual(screen.end(), code)
+                    self.assertEqual(termios.tcgetattr(screen.fd)[:4], pristine[:4])
+
+    @unittest.skipUnless(has_libedit(), "built without libedit: what is being typed is the kernel's")
+    def test_what_is_being_typed_survives_a_stop(self):
+        with serving("epoll", "tcp://127.0.0.1:0") as server, \
+                at_terminal("-i", program="/bin/sh", PS1="$ ", ENV="") as screen:
+            screen.until(r"\$ ")
+            screen.type("%s %s\n" % (TALK, server.address))
+            screen.until("(?m)^> ")
+            screen.type("ha")
+            screen.until("ha")
+            screen.type("\x1a")
+            screen.until("(?s)Stopped.*\\$ ")
+            screen.type("fg\n")
+            screen.until("> ha")
+            screen.type("lf\r")
+            screen.until("(?m)^.*half" + self.TRIP)
+            screen.type("\x04")
+            screen.until(r"\$ ")
+            screen.type("exit 7\n")
+            self.assertEqual(screen.end(), 7)
+
+    def test_one_line_and_no_prompt_for_a_second(self):
+        with serving("iterative", "tcp://127.0.0.1:0", "--one-request") as server, \
+                at_terminal(server.address, "--once") as screen:
+            screen.until("> ")
+            screen.type("one\r")
+            screen.until("(?m)^.*one" + self.TRIP)
+            self.assertEqual((screen.end(), screen.seen), (0, ""))
 
     def test_lines_typed_ahead_are_sent_in_turn(self):
         with serving("epoll", "tcp://127.0.0.1:0") as server, at_terminal(server.address) as screen:
