@@ -191,6 +191,7 @@ static void epoll_disconnect(struct engine *engine, uint32_t channel)
     if (at->fd >= 0)
         close(at->fd); /* leaves the epoll set by itself: no duplicates exist */
     at->fd = -1;
+    at->readable = false; /* or an event of it would be looked at for ever */
     engine->generations[channel]++;
 }
 
