@@ -132,21 +132,22 @@ static int on_receive(struct uring_engine *self, struct uring_channel *at,
             arm_starved(self);
         return 0;
     }
-    if (!more && cqe->res > 0)
-        arm_receive(self, out->channel); /* ended by a full queue, no error */
-    if (cqe->res < 0) {
-        if (!self->stream && !more) /* an ICMP error ends nothing for good */
-            arm_receive(self, out->channel);
+    /* Ended by a full queue, no error; of datagrams neither an ICMP error nor
+     * an empty one ends anything for good. */
+    if (!more && (cqe->res > 0 || !self->stream))
+        arm_receive(self, out->channel);
+    if (cqe->res < 0)
         return uring_fail(out, cqe->res);
-    }
-    if (cqe->res == 0) {
+    if (cqe->res == 0 && self->stream) {
         out->kind = COMPLETION_CLOSED;
         return 1;
     }
+    const bool has_buffer = cqe->flags & IORING_CQE_F_BUFFER;
     out->kind = COMPLETION_RECEIVED;
-    out->buffer = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+    out->buffer =
+        has_buffer ? cqe->flags >> IORING_CQE_BUFFER_SHIFT : URING_NO_BUFFER;
     out->length_bytes = (size_t)cqe->res;
-    out->data = uring_buffer(self, out->buffer);
+    out->data = has_buffer ? uring_buffer(self, out->buffer) : self->buffers;
     if (out->length_bytes > self->buffer_bytes) {
         out->length_bytes = self->buffer_bytes;
         out->truncated = true;
@@ -154,16 +155,17 @@ static int on_receive(struct uring_engine *self, struct uring_channel *at,
     return 1;
 }
 
-static void note_datagram(struct uring_engine *self,
+static void note_datagram(struct uring_engine *self, bool is_open,
                           const struct io_uring_cqe *cqe)
 {
     enum uring_kind kind = (enum uring_kind)(cqe->user_data & 0xff);
     if (self->stream)
         return;
     self->base.ledger.refused += kind == KIND_SEND && cqe->res < 0;
-    /* An empty one has a buffer too; the end of a socket has none. */
-    self->base.ledger.received += kind == KIND_RECEIVE && cqe->res >= 0 &&
-                                  (cqe->flags & IORING_CQE_F_BUFFER);
+    /* The end of a socket that was closed reads like an empty datagram. */
+    self->base.ledger.received +=
+        kind == KIND_RECEIVE && cqe->res >= 0 &&
+        (is_open || (cqe->flags & IORING_CQE_F_BUFFER));
 }
 
 static int handle(struct uring_engine *self, const struct io_uring_cqe *cqe,
@@ -171,7 +173,7 @@ static int handle(struct uring_engine *self, const struct io_uring_cqe *cqe,
 {
     const uint32_t channel = (uint32_t)(cqe->user_data >> 32);
     struct uring_channel *at = uring_concerned(self, cqe);
-    note_datagram(self, cqe);
+    note_datagram(self, at != NULL, cqe);
     if (!at) {
         /* Of an earlier connection: only its buffer matters. */
         if (cqe->flags & IORING_CQE_F_BUFFER)
@@ -231,7 +233,8 @@ static int uring_wait(struct engine *engine, uint64_t timeout_ns,
 static void uring_give_back(struct engine *engine,
                             const struct completion *completion)
 {
-    if (completion->kind == COMPLETION_RECEIVED)
+    if (completion->kind == COMPLETION_RECEIVED &&
+        completion->buffer != URING_NO_BUFFER)
         uring_add_buffer(uring_of(engine), completion->buffer);
 }
 

@@ -20,6 +20,7 @@
 #define URING_BUFFERS_MAX 1024u
 #define URING_BUFFER_GROUP 0
 #define URING_GENERATION_MASK 0xffffffu
+#define URING_NO_BUFFER UINT32_MAX
 
 enum uring_kind {
     KIND_CONNECT = 1,
@@ -55,6 +56,7 @@ struct uring_engine {
     struct io_uring ring;
     bool ring_open;
     bool stream;
+    bool unix_datagrams;
     bool sends_at_once;     /* what it takes is granted */
     bool has_files;         /* a table of registered sockets */
     uint32_t sends_leaving; /* at once, not submitted */

@@ -44,7 +44,9 @@ static void prepare_send(struct uring_engine *self, uint32_t channel)
     int flags = MSG_NOSIGNAL;
     if (self->stream)
         flags |= MSG_WAITALL;
-    if (at_once)
+    /* A Unix datagram that waits in the ring for room at the server leaves
+     * empty (seen on Linux 6.18): refused, as by the epoll engine. */
+    if (at_once || self->unix_datagrams)
         flags |= MSG_DONTWAIT;
     io_uring_prep_send(sqe, at->fd, at->unsent, at->unsent_bytes, flags);
     io_uring_sqe_set_data64(sqe, uring_tag(self, channel, KIND_SEND));

@@ -158,6 +158,8 @@ int uring_open(struct engine **ret, const struct engine_config *config)
     self->base.ops = &engine_uring;
     self->base.config = *config;
     self->stream = config->target.socket_type == SOCK_STREAM;
+    self->unix_datagrams =
+        !self->stream && config->target.u.any.sa_family == AF_UNIX;
     for (uint32_t i = 0; i < config->channels; i++)
         self->channels[i].fd = -1;
     self->starved_max = config->channels + 1;

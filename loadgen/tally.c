@@ -22,6 +22,7 @@ enum fault fault_of_errno(int error)
     switch (-error) {
     case ECONNREFUSED:
     case ENOENT:
+    case ENOTCONN: /* Unix datagrams, from the second on that nobody took */
         return FAULT_REFUSED;
     case ECONNRESET:
     case EPIPE:

@@ -408,6 +408,23 @@ class Faults(unittest.TestCase):
                 self.assertIn("nobody listens there", reasons)
                 self.assertNotIn("connection", reasons)
 
+    def test_a_killed_server_on_unix_datagrams_is_4_too(self):
+        address = "unix-dgram:@sockbench-killed-%d" % os.getpid()
+        for engine in ("uring", "epoll"):
+            with self.subTest(engine=engine):
+                report, _ = self.ends_in_time("epoll", address, "-c", 4, "--engine", engine)
+                self.assertIn("nobody listens there", " ".join(report["verdict"]["reasons"]))
+
+    def test_unix_datagrams_that_find_the_servers_queue_full_are_refused(self):
+        # It holds ten or so; who waited in the ring for room would send an empty one.
+        address = "unix-dgram:@sockbench-full-%d" % os.getpid()
+        for engine in ("uring", "epoll"):
+            with self.subTest(engine=engine), serving("epoll", address):
+                report = load_json(address, "-c", 32, "-d", "300ms", "-w", 0, "--engine", engine)
+                accounting = report["accounting"]
+                self.assertEqual(accounting["error"], accounting["errors"]["would_block"])
+                self.assertEqual((accounting["timeout"], report["udp"]["corrupt"], report["udp"]["lost"]), (0, 0, 0))
+
     def test_a_stopped_server_is_noticed(self):
         with serving("epoll", "tcp://127.0.0.1:0") as server, \
                 self.under_way(server.address, "-c", 8, "-d", "60s", "--timeout", "300ms") as process:

@@ -214,6 +214,13 @@ class Datagrams(unittest.TestCase):
             report = self.measured(lambda r, n: [r + b"x"] if n == 50 else [r], 4, size=size, timeout="100ms")
             self.assertEqual(report["load"]["content_faults"]["long"], 1)
 
+    def test_an_empty_reply_is_too_short_and_no_loss(self):
+        for engine in ("uring", "epoll"):
+            with self.subTest(engine=engine):
+                report = self.measured(lambda r, n: [b""] if n % 80 == 0 else [r], 4, size=10, engine=engine)
+                self.assertEqual(report["load"]["content_faults"]["short"], 5)
+                self.assertEqual((report["udp"]["corrupt"], report["udp"]["unique"]), (5, 395))
+
     def test_a_flipped_bit_anywhere(self):
         for engine in ("uring", "epoll"):
             for at in (0, 7, 20, 35, 50):
