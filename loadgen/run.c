@@ -180,11 +180,20 @@ static int collect(struct crew *crew, struct run_result *result)
     return 0;
 }
 
-static void gate_await(struct gate *gate, uint32_t count)
+/* Connecting may take long: Ctrl-C ends that too. */
+static void gate_await(struct course *course, uint32_t count)
 {
+    struct gate *gate = &course->gate;
     pthread_mutex_lock(&gate->lock);
-    while (gate->arrived < count)
-        pthread_cond_wait(&gate->changed, &gate->lock);
+    while (gate->arrived < count) {
+        const uint64_t look_ns = clock_now_ns() + TICK_NS;
+        const struct timespec look = {.tv_sec = (time_t)(look_ns / NS_PER_S),
+                                      .tv_nsec = (long)(look_ns % NS_PER_S)};
+        (void)pthread_cond_clockwait(&gate->changed, &gate->lock,
+                                     CLOCK_MONOTONIC, &look);
+        if (interrupted_by)
+            atomic_store(&course->stop, true);
+    }
     pthread_mutex_unlock(&gate->lock);
 }
 
@@ -218,7 +227,7 @@ int run(struct course *course, const int *cpus, FILE *live,
         r = crew_start(&crew, cpus);
     /* Where not all could start, those that did are let go to end. */
     atomic_store(&course->stop, r < 0);
-    gate_await(&course->gate, crew.started);
+    gate_await(course, crew.started);
     struct cgroup cgroup;
     bool grouped = cgroup_find("cpu", &cgroup) == 0;
     struct observer observer = {

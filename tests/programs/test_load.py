@@ -461,6 +461,18 @@ class Faults(unittest.TestCase):
         for figure in ("0 requests/s", "p50 -", "of the window", "no request was answered", "every byte"):
             self.assertNotIn(figure, out)
 
+    def test_a_signal_while_it_connects_keeps_a_report_too(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = "tcp://127.0.0.1:%d" % server.getsockname()[1]
+            process = subprocess.Popen([LOAD, address, "-c", "60", "--connect-rate", "2", "--json"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            self.addCleanup(process.kill)
+            server.accept()[0].close()  # it has begun, and goes on for half a minute
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=15)
+        self.assertEqual((process.returncode, err.count("\n")), (130, 1), err)
+        self.assertEqual(check_load_report(json.loads(out))["run"]["reason"], "interrupted")
+
     def test_refused_connections_are_named(self):
         with serving("thread", "tcp://127.0.0.1:0", "--max-clients", 4) as server:
             result = load(server.address, "-c", 8, *SHORT)
