@@ -2,6 +2,7 @@
 
 #include "servers/support/datagram.h"
 #include "servers/support/steer.h"
+#include "servers/support/stop.h"
 #include "servers/wire/congestion.h"
 
 #include <errno.h>
@@ -96,6 +97,14 @@ static int open_all(struct server *server)
     return server->is_steered ? steer_attach(server) : 0;
 }
 
+/* Whose file is left, should the process be ended at once. */
+static const struct server *opened;
+
+static void remove_file(void)
+{
+    socket_file_remove(&opened->address, &opened->socket_file);
+}
+
 int listen_open(struct server *server)
 {
     const bool share = server->model->flags & MODEL_SHARES_SOCKET;
@@ -109,6 +118,8 @@ int listen_open(struct server *server)
         return open_all(server);
     int lock = socket_file_lock(&server->address);
     int r = open_all(server);
+    opened = server;
+    stop_before_end(remove_file);
     if (lock >= 0)
         close(lock);
     return r;
@@ -118,6 +129,7 @@ void listen_close(struct server *server)
 {
     if (!server->listen_fds)
         return;
+    stop_before_end(NULL);
     socket_file_remove(&server->address, &server->socket_file);
     for (unsigned i = 0; i < server->listen_count; i++) {
         if (server->listen_fds[i] >= 0)

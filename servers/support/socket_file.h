@@ -39,7 +39,7 @@ void socket_file_made(const struct address *address,
                       struct socket_file *ret_file);
 
 /* Removes the file if it is still that one; the socket must be open yet, or
- * another file may have its number. */
+ * another file may have its number. Signal handlers may call it. */
 void socket_file_remove(const struct address *address,
                         const struct socket_file *file);
 

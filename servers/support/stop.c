@@ -17,6 +17,7 @@ static timer_t poke_timer;
 static bool poke_timer_made;
 
 static _Atomic uint64_t began_ns;
+static void (*last_act)(void);
 
 static uint64_t now_ns(void)
 {
@@ -45,11 +46,23 @@ static void begin_stop(void)
     timer_settime(poke_timer, 0, &poke, NULL);
 }
 
+void stop_before_end(void (*act)(void))
+{
+    last_act = act;
+}
+
+static void end_at_once(int code)
+{
+    if (last_act)
+        last_act();
+    _exit(code);
+}
+
 static void on_stop(int number)
 {
     int kept_errno = errno;
     if (atomic_exchange(&stop_flag, 1))
-        _exit(128 + number);
+        end_at_once(128 + number);
     begin_stop();
     errno = kept_errno;
 }
@@ -69,7 +82,7 @@ static void on_poke(int number)
     (void)number;
     uint64_t began = stop_began_ns();
     if (began != 0 && now_ns() - began > STOP_LATEST_NS)
-        _exit(0);
+        end_at_once(0);
 }
 
 static int handle(int number, void (*handler)(int))
@@ -137,6 +150,7 @@ static void on_stop_of_child(int number)
 void stop_open_child(void)
 {
     listener_count = 0;
+    last_act = NULL;
     poke_timer_made = false; /* timers are not inherited */
     handle(SIGINT, SIG_IGN);
     handle(SIGTERM, on_stop_of_child);

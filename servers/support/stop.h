@@ -32,6 +32,10 @@ void stop_close(void);
 /* A stopped server that is still there then ends at once. */
 #define STOP_LATEST_NS 1950000000ULL
 
+/* What is still to be done where a handler ends the process at once; NULL:
+ * nothing. It may call what signal-safety(7) allows. */
+void stop_before_end(void (*act)(void));
+
 /* When the stop was asked for (CLOCK_MONOTONIC); 0: not yet. */
 uint64_t stop_began_ns(void);
 

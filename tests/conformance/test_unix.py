@@ -58,6 +58,16 @@ class Files(unittest.TestCase):
                         self.assertTrue(answers(server))
                     self.assertFalse(os.path.lexists(self.path))
 
+    def test_it_goes_with_a_server_that_a_second_signal_ends(self):
+        with serving("iterative", "unix:%s" % self.path, "--work", "spin:60s", ends_with=143) as server:
+            with connect(server) as client:
+                client.sendall(b"hi")
+                os.kill(server.pid, signal.SIGTERM)
+                until(lambda: self.nobody_listens("unix"), "the first signal is handled")
+                os.kill(server.pid, signal.SIGTERM)
+                server.process.wait(PATIENCE_S)
+        self.assertFalse(os.path.lexists(self.path))
+
     def test_a_stale_one_is_replaced(self):
         for kind, _, names in KINDS:
             for model in names:
