@@ -9,7 +9,13 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+
+/* The kernel takes a killed server's rings apart, and closes the sockets that
+ * they hold, after the process has ended: in 30 ms on a busy machine. */
+#define TAKEN_TRIES 20
+#define TAKEN_PAUSE_NS 10000000L
 
 static int set(int fd, int level, int name, int value)
 {
@@ -105,15 +111,8 @@ static void remove_file(void)
     socket_file_remove(&opened->address, &opened->socket_file);
 }
 
-int listen_open(struct server *server)
+static int open_locked(struct server *server)
 {
-    const bool share = server->model->flags & MODEL_SHARES_SOCKET;
-    server->listen_count = share ? 1 : server->workers;
-    server->listen_fds = malloc(server->listen_count * sizeof(int));
-    if (!server->listen_fds)
-        return -ENOMEM;
-    for (unsigned i = 0; i < server->listen_count; i++)
-        server->listen_fds[i] = -1;
     if (!socket_file_is_used(&server->address))
         return open_all(server);
     int lock = socket_file_lock(&server->address);
@@ -125,16 +124,41 @@ int listen_open(struct server *server)
     return r;
 }
 
+static void close_all(struct server *server)
+{
+    for (unsigned i = 0; i < server->listen_count; i++) {
+        if (server->listen_fds[i] >= 0)
+            close(server->listen_fds[i]);
+        server->listen_fds[i] = -1;
+    }
+}
+
+int listen_open(struct server *server)
+{
+    const bool share = server->model->flags & MODEL_SHARES_SOCKET;
+    server->listen_count = share ? 1 : server->workers;
+    server->listen_fds = malloc(server->listen_count * sizeof(int));
+    if (!server->listen_fds)
+        return -ENOMEM;
+    for (unsigned i = 0; i < server->listen_count; i++)
+        server->listen_fds[i] = -1;
+    int r = open_locked(server);
+    for (int i = 0; i < TAKEN_TRIES && r == -EADDRINUSE; i++) {
+        const struct timespec pause = {.tv_nsec = TAKEN_PAUSE_NS};
+        close_all(server);
+        nanosleep(&pause, NULL);
+        r = open_locked(server);
+    }
+    return r;
+}
+
 void listen_close(struct server *server)
 {
     if (!server->listen_fds)
         return;
     stop_before_end(NULL);
     socket_file_remove(&server->address, &server->socket_file);
-    for (unsigned i = 0; i < server->listen_count; i++) {
-        if (server->listen_fds[i] >= 0)
-            close(server->listen_fds[i]);
-    }
+    close_all(server);
     free(server->listen_fds);
     server->listen_fds = NULL;
 }

@@ -183,6 +183,16 @@ class Again(unittest.TestCase):
                     client.sendall(b"again")
                     self.assertEqual(read_exactly(client, 5), b"again")
 
+    def test_a_killed_server_leaves_its_port_to_the_next(self):
+        for model in (m for m in MODELS if "uring" in m):  # the kernel closes what a ring holds after the process
+            with self.subTest(model=model):
+                address = "tcp://127.0.0.1:0"
+                for _ in range(12):
+                    with serving(model, address) as server:
+                        address = server.address
+                        server.process.kill()
+                        server.process.wait(PATIENCE_S)
+
     def test_an_idle_server_stops_at_once(self):
         def check(model):
             took_s = []
