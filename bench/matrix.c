@@ -1,5 +1,7 @@
 #include "bench/matrix.h"
 
+#include "bench/load_fit.h"
+
 #include "loadgen/measure/random.h"
 #include "loadgen/sizes.h"
 #include "servers/needs.h"
@@ -143,13 +145,9 @@ static void fill(const struct scenario *scenario,
                             number_of(scenario, table, cell, "warmup");
     }
     make_key(scenario, cell);
-    if (cell->server->transport == TRANSPORT_UDP &&
-        number_of(scenario, table, cell, "reconnect-every") > 0)
-        cell->does_not_apply = "datagrams have no connection to make anew";
-    if (cell->server->transport == TRANSPORT_UDP &&
-        cell_option(scenario, cell, "idle-clients"))
-        cell->does_not_apply = "datagrams have no connection to be silent on";
     fit_one_way(scenario, table, cell);
+    if (!cell->does_not_apply && !load_fit(scenario, cell, cell->reason))
+        cell->does_not_apply = cell->reason;
     fit_server(cell);
 }
 

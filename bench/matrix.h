@@ -29,7 +29,7 @@ struct cell {
                                    requests */
     bool is_traced;             /* the server notes every datagram */
     const char *does_not_apply; /* why, or NULL */
-    char reason[SERVER_FIT_TEXT_MAX]; /* where that is kept, of a server */
+    char reason[SERVER_FIT_TEXT_MAX]; /* where that may be kept */
 };
 
 struct matrix {

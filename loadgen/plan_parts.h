@@ -1,8 +1,8 @@
 /*
  * A plan while it is made, as its rooms see it: `plan_words` judges what was
- * asked for by itself, `plan_vain` what of it would mean nothing,
- * `plan_machine` asks the machine what it grants, `plan_choices` chooses what
- * was left open, `plan` puts them in order and writes the course.
+ * asked for by itself, `plan_machine` asks the machine what it grants,
+ * `plan_choices` chooses what was left open, `plan` puts them in order and
+ * writes the course.
  */
 #ifndef SOCKBENCH_LOADGEN_PLAN_PARTS_H
 #define SOCKBENCH_LOADGEN_PLAN_PARTS_H
@@ -19,9 +19,6 @@ bool plan_is_open_loop(const struct load_options *o);
 
 /* The one that was asked for, or the transport's. */
 const struct service *plan_service(const struct plan *plan);
-
-/* Of the words, the part that knows what means nothing where. */
-int plan_check_vain(const struct plan *plan, struct plan_error *error);
 
 /* In this order. 0, or -1 with *error filled in. */
 int plan_check_words(struct plan *plan, struct plan_error *error);

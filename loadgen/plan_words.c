@@ -2,6 +2,7 @@
  * the target and with each other. Asks nobody. */
 #include "loadgen/plan_parts.h"
 
+#include "loadgen/vain.h"
 #include "servers/cli/log.h"
 
 #include <inttypes.h>
@@ -207,6 +208,20 @@ static int check_service(struct plan *plan, const struct service *service,
     return 0;
 }
 
+/* What would change nothing is a mistake. */
+static int check_vain(const struct plan *plan, struct plan_error *error)
+{
+    char text[VAIN_TEXT_MAX];
+    const struct load_kind kind = {
+        .options = &plan->options,
+        .service = plan_service(plan),
+        .stream = plan->course.stream,
+        .is_unix = plan->course.target.u.any.sa_family == AF_UNIX,
+        .remote = plan->course.remote};
+    return load_is_vain(&kind, text) ? plan_fail(error, EXIT_USAGE, "%s", text)
+                                     : 0;
+}
+
 const struct service *plan_service(const struct plan *plan)
 {
     const struct load_options *o = &plan->options;
@@ -222,7 +237,7 @@ int plan_check_words(struct plan *plan, struct plan_error *error)
     plan->course.stream = plan->course.target.socket_type == SOCK_STREAM;
     if (plan->options.idle_clients) /* checked as an option */
         (void)idlers_parse(plan->options.idle_clients, &plan->course.idlers);
-    if (check_sizes(plan, error) < 0 || plan_check_vain(plan, error) < 0 ||
+    if (check_sizes(plan, error) < 0 || check_vain(plan, error) < 0 ||
         check_shape(plan, error) < 0 || check_rate(plan, error) < 0 ||
         check_one_way(plan, error) < 0)
         return -1;

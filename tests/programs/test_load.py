@@ -51,7 +51,7 @@ VAIN = {
     "unconnected": (TCP + "--unconnected", UNIX_DGRAM + "--unconnected", UDP + "--engine null --unconnected"),
     "nodelay": (UDP + "--nodelay off", UNIX + "--nodelay off", TCP + "--engine null --nodelay off"),
     "tcp-cc": (UDP + "--tcp-cc reno", UNIX + "--tcp-cc reno", TCP + "--engine null --tcp-cc reno"),
-    "rcvbuf": (TCP + "--engine null --rcvbuf 64k",),
+    "rcvbuf": (UNIX + "--rcvbuf 64k", TCP + "--engine null --rcvbuf 64k"),
     "sndbuf": (TCP + "--engine null --sndbuf 64k",),
     "remote-max-connections": (TCP + "--remote-max-connections 9",),
     "remote-max-rate": (UDP + "--remote-max-rate 9",),

@@ -87,6 +87,41 @@ Test(matrix, reconnecting_does_not_apply_to_datagrams)
     scenario_done(&scenario);
 }
 
+Test(matrix, a_cell_whose_load_would_refuse_an_option_does_not_apply)
+{
+    struct scenario scenario =
+        parse("{\"servers\": [{\"model\": \"epoll\"},"
+              "  {\"model\": \"epoll\", \"transport\": \"udp\"}],"
+              " \"loads\": [{\"name\": \"late\", \"nodelay\": \"off\"},"
+              "  {\"name\": \"lossy\", \"path\": \"link\"},"
+              "  {\"name\": \"even\", \"arrival\": \"constant\"}],"
+              " \"sweep\": {\"rate\": [0, 100]}}");
+    static const char late[] = "--nodelay: only TCP holds small requests back";
+    static const char lossy[] = "--path 'link': only datagrams can come twice";
+    static const char even[] = "--arrival 'constant': a closed loop has no "
+                               "schedule (--rate makes one)";
+    static const struct {
+        const char *key, *why;
+    } expected[] = {
+        {"tcp/epoll/echo/late/c=64/s=64/rate=0", NULL},
+        {"udp/epoll/upper/late/c=64/s=64/rate=0", late},
+        {"tcp/epoll/echo/lossy/c=64/s=64/rate=100", lossy},
+        {"udp/epoll/upper/lossy/c=64/s=64/rate=100", NULL},
+        {"tcp/epoll/echo/even/c=64/s=64/rate=0", even},
+        {"udp/epoll/upper/even/c=64/s=64/rate=100", NULL},
+    };
+    struct matrix matrix;
+    cr_assert_eq(matrix_expand(&scenario, &load_option_table, NULL, &matrix),
+                 0);
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        const char *why = find(&matrix, expected[i].key)->does_not_apply;
+        cr_expect_str_eq(why ? why : "", expected[i].why ? expected[i].why : "",
+                         "%s", expected[i].key);
+    }
+    matrix_done(&matrix);
+    scenario_done(&scenario);
+}
+
 Test(matrix, drawn_sizes_have_their_mean_and_stand_in_the_key)
 {
     struct scenario scenario =

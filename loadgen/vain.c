@@ -1,72 +1,69 @@
-/* Which options mean nothing for which load. One that was given and changes
- * nothing is a mistake, and it is better told than found in the figures. */
-#include "loadgen/plan_parts.h"
-
-#include "servers/cli/log.h"
+#include "loadgen/vain.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
-static bool is_stream(const struct plan *plan)
+static bool is_stream(const struct load_kind *kind)
 {
-    return plan->course.stream;
+    return kind->stream;
 }
 
-static bool is_datagrams(const struct plan *plan)
+static bool is_datagrams(const struct load_kind *kind)
 {
-    return !plan->course.stream;
+    return !kind->stream;
 }
 
-static bool is_unix(const struct plan *plan)
+static bool is_unix(const struct load_kind *kind)
 {
-    return plan->course.target.u.any.sa_family == AF_UNIX;
+    return kind->is_unix;
 }
 
-static bool is_not_tcp(const struct plan *plan)
+static bool is_not_tcp(const struct load_kind *kind)
 {
-    return is_unix(plan) || !plan->course.stream;
+    return kind->is_unix || !kind->stream;
 }
 
-static bool is_not_udp(const struct plan *plan)
+static bool is_not_udp(const struct load_kind *kind)
 {
-    return is_unix(plan) || plan->course.stream;
+    return kind->is_unix || kind->stream;
 }
 
-static bool is_local(const struct plan *plan)
+static bool is_local(const struct load_kind *kind)
 {
-    return !plan->course.remote;
+    return !kind->remote;
 }
 
-static bool is_closed(const struct plan *plan)
+static bool is_closed(const struct load_kind *kind)
 {
-    return !plan_is_open_loop(&plan->options);
+    return kind->options->rate_per_s <= 0 &&
+           kind->options->rate_per_conn_per_s <= 0;
 }
 
-static bool is_one_way(const struct plan *plan)
+static bool is_one_way(const struct load_kind *kind)
 {
-    return plan->options.one_way;
+    return kind->options->one_way;
 }
 
-static bool is_unseen(const struct plan *plan)
+static bool is_unseen(const struct load_kind *kind)
 {
-    return plan->options.one_way && !plan->options.server_trace;
+    return kind->options->one_way && !kind->options->server_trace;
 }
 
-static bool is_greeting(const struct plan *plan)
+static bool is_greeting(const struct load_kind *kind)
 {
-    return plan_service(plan)->greeting != NULL;
+    return kind->service->greeting != NULL;
 }
 
 /* 1 is what a greeting is. */
-static bool is_greeted_often(const struct plan *plan)
+static bool is_greeted_often(const struct load_kind *kind)
 {
-    return is_greeting(plan) && plan->options.reconnect_every > 1;
+    return is_greeting(kind) && kind->options->reconnect_every > 1;
 }
 
-static bool is_null(const struct plan *plan)
+static bool is_null(const struct load_kind *kind)
 {
-    return plan_is(plan->options.engine, "null");
+    const char *engine = kind->options->engine;
+    return engine && strcmp(engine, "null") == 0;
 }
 
 #define NO_SCHEDULE "a closed loop has no schedule (--rate makes one)"
@@ -78,7 +75,7 @@ static bool is_null(const struct plan *plan)
 
 static const struct vain {
     const char *option;
-    bool (*where)(const struct plan *plan);
+    bool (*where)(const struct load_kind *kind);
     const char *why;
 } vain[] = {
     {"reconnect-every", is_datagrams, "datagrams have no connections"},
@@ -111,6 +108,7 @@ static const struct vain {
     {"path", is_null, NO_NETWORK},
     {"nodelay", is_null, NO_NETWORK},
     {"tcp-cc", is_null, NO_NETWORK},
+    {"rcvbuf", is_unix, "between Unix sockets the sender's buffer counts"},
     {"rcvbuf", is_null, NO_NETWORK},
     {"sndbuf", is_null, NO_NETWORK},
     {"remote-max-connections", is_local, NO_CAP},
@@ -155,19 +153,20 @@ static bool is_given(const struct option_spec *row,
     }
 }
 
-int plan_check_vain(const struct plan *plan, struct plan_error *error)
+bool load_is_vain(const struct load_kind *kind, char text[static VAIN_TEXT_MAX])
 {
     struct load_options defaults = {0};
     options_defaults(&load_option_table, &defaults);
     for (size_t i = 0; i < sizeof vain / sizeof *vain; i++) {
         const struct option_spec *row =
             options_find(&load_option_table, vain[i].option);
-        if (!is_given(row, &plan->options, &defaults) || !vain[i].where(plan))
+        if (!is_given(row, kind->options, &defaults) || !vain[i].where(kind))
             continue;
-        const char *text = text_of(row, &plan->options);
-        return plan_fail(error, EXIT_USAGE, "--%s%s%s%s: %s", row->name,
-                         text ? " '" : "", text ? text : "", text ? "'" : "",
-                         vain[i].why);
+        const char *value = text_of(row, kind->options);
+        snprintf(text, VAIN_TEXT_MAX, "--%s%s%s%s: %s", row->name,
+                 value ? " '" : "", value ? value : "", value ? "'" : "",
+                 vain[i].why);
+        return true;
     }
-    return 0;
+    return false;
 }
