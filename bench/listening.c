@@ -32,7 +32,9 @@ int listening_free_port(int socket_type, bool ipv6, uint16_t *ret_port)
     return r;
 }
 
-bool listening_line(const char *line, int socket_type, uint16_t port)
+/* Port and state of a line; false where it is none of a socket. */
+static bool read_line(const char *line, unsigned long *ret_port,
+                      unsigned long *ret_state)
 {
     /* "  sl: ADDRESS:PORT ADDRESS:PORT STATE ...", all hexadecimal */
     char *end;
@@ -40,15 +42,34 @@ bool listening_line(const char *line, int socket_type, uint16_t port)
     at = at ? strchr(at + 1, ':') : NULL;
     if (!at)
         return false;
-    unsigned long found_port = strtoul(at + 1, &end, 16);
+    unsigned long port = strtoul(at + 1, &end, 16);
     at = strchr(end, ':');
     at = at ? strchr(at, ' ') : NULL;
     if (!at)
         return false;
     unsigned long state = strtoul(at, &end, 16);
-    return end != at && found_port == port &&
+    if (end == at)
+        return false;
+    *ret_port = port;
+    *ret_state = state;
+    return true;
+}
+
+bool listening_line(const char *line, int socket_type, uint16_t port)
+{
+    unsigned long found_port;
+    unsigned long state;
+    return read_line(line, &found_port, &state) && found_port == port &&
            state ==
                (socket_type == SOCK_STREAM ? STATE_LISTEN : STATE_UNCONNECTED);
+}
+
+bool listening_line_is_last(const char *line, int socket_type)
+{
+    unsigned long port;
+    unsigned long state;
+    return socket_type == SOCK_STREAM && read_line(line, &port, &state) &&
+           state != STATE_LISTEN;
 }
 
 static bool in_table(pid_t pid, const char *table, int socket_type,
@@ -61,7 +82,8 @@ static bool in_table(pid_t pid, const char *table, int socket_type,
     FILE *file = fopen(path, "re");
     if (!file)
         return false;
-    while (!found && fgets(line, sizeof line, file))
+    while (!found && fgets(line, sizeof line, file) &&
+           !listening_line_is_last(line, socket_type))
         found = listening_line(line, socket_type, port);
     fclose(file);
     return found;

@@ -25,4 +25,12 @@ bool listening_on(pid_t pid, int socket_type, uint16_t port);
 /* One line of such a table: pure, for tests. */
 bool listening_line(const char *line, int socket_type, uint16_t port);
 
+/*
+ * Whether nobody listens on any line from this one on: the kernel names those
+ * who listen first (proc_net_tcp of its documentation). What follows may be
+ * tens of thousands of connections that wait for their end, and to read them
+ * takes longer than a server does to start.
+ */
+bool listening_line_is_last(const char *line, int socket_type);
+
 #endif

@@ -210,6 +210,17 @@ Test(listening, lines_of_the_tables_are_understood)
     cr_expect_not(listening_line("", SOCK_DGRAM, 0));
 }
 
+Test(listening, those_who_listen_come_before_those_who_are_connected)
+{
+    cr_expect(listening_line_is_last(ESTABLISHED_LINE, SOCK_STREAM));
+    cr_expect_not(listening_line_is_last(TCP_LINE, SOCK_STREAM));
+    cr_expect_not(listening_line_is_last(TCP6_LINE, SOCK_STREAM));
+    cr_expect_not(listening_line_is_last(UDP_LINE, SOCK_DGRAM));
+    cr_expect_not(listening_line_is_last(ESTABLISHED_LINE, SOCK_DGRAM));
+    cr_expect_not(listening_line_is_last(
+        "  sl  local_address rem_address   st\n", SOCK_STREAM));
+}
+
 Test(listening, a_free_port_is_one_that_nobody_listens_on)
 {
     uint16_t port = 0;
