@@ -8,7 +8,7 @@ import struct
 import tempfile
 import unittest
 
-from programs import LOAD, SERVE, run
+from programs import LOAD, SERVE, patient, run
 from reports import read_load_report
 from traffic import connect, datagram, light, models, peer, read_exactly, stream, until
 
@@ -159,7 +159,7 @@ class Layouts(unittest.TestCase):
     def load(self, server, *words):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "report.json")
-            result = run(LOAD, server.address, "-n", 200, "-w", "0s", "-o", path, *words)
+            result = run(LOAD, *patient([server.address, "-n", 200, "-w", "0s", "-o", path, *words]))
             self.assertEqual(result.returncode, 0, result.stderr)
             return read_load_report(path), result.stdout
 
@@ -246,11 +246,13 @@ class Pinning(unittest.TestCase):
                 def children():
                     with open("/proc/%d/task/%d/children" % (server.pid, server.pid)) as file:
                         return {int(pid): os.sched_getaffinity(int(pid)) for pid in file.read().split()}
-                until(lambda: sorted(map(min, children().values())) == [CPUS[0], CPUS[-1]], "both have their CPU")
+
+                def each_has_its_cpu():
+                    return sorted(map(sorted, children().values())) == [[CPUS[0]], [CPUS[-1]]]
+                until(each_has_its_cpu, "both have their CPU")
                 victim = next(pid for pid, cpus in children().items() if cpus == {CPUS[0]})
                 os.kill(victim, signal.SIGKILL)
-                until(lambda: victim not in children() and
-                      sorted(map(sorted, children().values())) == [[CPUS[0]], [CPUS[-1]]], "its place is taken")
+                until(lambda: victim not in children() and each_has_its_cpu(), "its place is taken")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """What the conformance tests share: models from the registry, clients that
 speak to them, and what a server process holds."""
-import concurrent.futures
 import json
 import os
 import random
@@ -10,7 +9,7 @@ import socket
 import threading
 import time
 
-from programs import PATIENCE_S, SANITIZED, SERVE, run, serving
+from programs import PATIENCE_S, SANITIZED, SERVE, run, serving, side_by_side  # noqa: F401
 
 # Clients are descriptors of the test, too.
 DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -33,22 +32,6 @@ def models(transport, wanted=None):
     names = [row["name"] for row in rows if row["transport"] == transport and row["available"]]
     return [name for name in names
             if (wanted is None or name in wanted) and (not CHOSEN or name in CHOSEN.split(","))]
-
-
-def side_by_side(test, names, check):
-    """check(name) for each of several, at the same time: what mostly waits may wait together. Failures are
-    subtests of `test`."""
-    def outcome(name):
-        try:
-            check(name)
-        except BaseException as error:  # handed on below
-            return error
-        return None
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        for name, error in zip(names, pool.map(outcome, names)):
-            with test.subTest(name=name):
-                if error:
-                    raise error
 
 
 def crowd(model, count):

@@ -3,6 +3,7 @@
 Where the real generator would only be slow, a fake one decides: it holds up to
 a rate, and says what a real one would say beyond.
 """
+import functools
 import json
 import os
 import re
@@ -27,8 +28,8 @@ PATIENCE_S = 60  # for what must happen; only a failure waits so long
 SMALL = ("-c", 4, "--step-duration", "100ms", "--warmup", "20ms")
 
 
-def schema_errors(report, load=True):
-    """load: the steps hold real load reports."""
+@functools.lru_cache(maxsize=None)
+def validator(load):
     schemas = {}
     for name in ("find", "load"):
         with open(os.path.join(SCHEMAS, name + ".schema.json")) as file:
@@ -38,8 +39,12 @@ def schema_errors(report, load=True):
     if not load:
         schemas["load.schema.json"] = {"type": "object"}
     resolver = jsonschema.RefResolver.from_schema(schema, store=schemas)
-    validator = jsonschema.Draft202012Validator(schema, resolver=resolver)
-    return ["%s: %s" % (list(e.path), e.message[:300]) for e in validator.iter_errors(report)]
+    return jsonschema.Draft202012Validator(schema, resolver=resolver)
+
+
+def schema_errors(report, load=True):
+    """load: the steps hold real load reports."""
+    return ["%s: %s" % (list(e.path), e.message[:300]) for e in validator(load).iter_errors(report)]
 
 
 class Case(unittest.TestCase):

@@ -3,6 +3,7 @@
 Where the real generator would only be slow, a fake one stands beside a copy of
 the bench: programs are found next to the one that runs.
 """
+import functools
 import hashlib
 import json
 import os
@@ -27,15 +28,19 @@ ECHO = os.path.join(SUPPORT, "echo_server.py")
 PATIENCE_S = 60  # for what must happen; only a failure waits so long
 
 
-def schema_errors(report):
+@functools.lru_cache(maxsize=None)
+def validator():
     with open(os.path.join(SCHEMAS, "run.schema.json")) as file:
         run = json.load(file)
     with open(os.path.join(SCHEMAS, "load.schema.json")) as file:
         load = json.load(file)
     jsonschema.Draft202012Validator.check_schema(run)
     resolver = jsonschema.RefResolver.from_schema(run, store={"load.schema.json": load, load["$id"]: load})
-    validator = jsonschema.Draft202012Validator(run, resolver=resolver)
-    return ["%s: %s" % (list(e.path), e.message[:300]) for e in validator.iter_errors(report)]
+    return jsonschema.Draft202012Validator(run, resolver=resolver)
+
+
+def schema_errors(report):
+    return ["%s: %s" % (list(e.path), e.message[:300]) for e in validator().iter_errors(report)]
 
 
 def until(condition, what):

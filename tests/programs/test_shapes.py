@@ -13,12 +13,12 @@ import unittest
 
 import jsonschema
 
-from programs import LOAD, SANITIZED, run, serving
+from programs import LOAD, SANITIZED, patient, run, serving
 from reports import SCHEMAS, check_load_report
 
 
 def load_json(*argv, expect=0, **options):
-    result = run(LOAD, *argv, "--json", **options)
+    result = run(LOAD, *(patient(argv) if "-n" in argv else argv), "--json", **options)
     assert result.returncode == expect, (result.returncode, result.stderr)
     return check_load_report(json.loads(result.stdout))
 

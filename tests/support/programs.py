@@ -3,6 +3,7 @@
 Servers are ready by descriptor, ports are chosen by the system, and every
 process that a test starts is ended by that test, by its pid.
 """
+import concurrent.futures
 import contextlib
 import os
 import re
@@ -24,6 +25,13 @@ def run(*argv, timeout=4 * PATIENCE_S, **options):
     """Runs a program to its end: CompletedProcess with text output."""
     return subprocess.run([str(a) for a in argv], capture_output=True, text=True,
                           timeout=timeout, stdin=subprocess.DEVNULL, **options)
+
+
+def patient(words):
+    """Words of a load, and so much time for every reply of a stream that a busy machine has it too. (Datagrams are
+    waited for so long at the end.)"""
+    words = [str(word) for word in words]
+    return words if words[0].startswith("udp") or "--timeout" in words else [*words, "--timeout", "20s"]
 
 
 class Server:
@@ -75,6 +83,22 @@ def serving(model, address, *options, pass_also=(), ends_with=0, **popen):
         if process.poll() is None:
             process.kill()
             process.communicate()
+
+
+def side_by_side(test, names, check, at_once=4):
+    """check(name) for each of several, at the same time: what mostly waits may wait together. Failures are
+    subtests of `test`."""
+    def outcome(name):
+        try:
+            check(name)
+        except BaseException as error:  # handed on below
+            return error
+        return None
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        for name, error in zip(names, pool.map(outcome, names)):
+            with test.subTest(name=name):
+                if error:
+                    raise error
 
 
 def skip(reason):

@@ -1,5 +1,6 @@
 """Reading reports in tests: every sample is validated against its schema, and
 every identity is checked."""
+import functools
 import json
 import os
 
@@ -8,6 +9,7 @@ import jsonschema
 SCHEMAS = os.path.join(os.path.dirname(__file__), "../../results/schema")
 
 
+@functools.lru_cache(maxsize=None)
 def validator(name):
     with open(os.path.join(SCHEMAS, name + ".schema.json"), encoding="utf-8") as file:
         schema = json.load(file)

@@ -6,12 +6,12 @@ import subprocess
 import time
 import unittest
 
-from programs import LOAD, SANITIZED, run, serving
+from programs import LOAD, SANITIZED, patient, run, serving
 from reports import check_load_report
 
 
 def load_json(*argv, expect=(0,)):
-    result = run(LOAD, *argv, "--json")
+    result = run(LOAD, *patient(argv), "--json")
     assert result.returncode in expect, (result.returncode, result.stderr)
     return check_load_report(json.loads(result.stdout))
 
@@ -87,7 +87,7 @@ class Delay(unittest.TestCase):
 
         def rate(*work):
             with serving("iterative", "udp://127.0.0.1:0", *work) as server:
-                report = load_json(server.address, "-c", 4, "-d", "1s", "-w", "100ms")
+                report = load_json(server.address, "-c", 4, "-d", "1s", "-w", "100ms", "--timeout", "300ms")
                 contended.append(waited_s(server) > 0.03 or (report["evidence"]["steal_ratio"] or 0) > 0.01)
             return report["throughput"]["requests_per_s"]
 

@@ -12,7 +12,7 @@ import threading
 import time
 import unittest
 
-from programs import LOAD, SERVE, run, serving
+from programs import LOAD, SERVE, patient, run, serving
 from reports import check_load_report
 from test_liars import StreamLiar
 
@@ -33,7 +33,7 @@ class Loads(unittest.TestCase):
     def load(self, address, *options, expect=0, within=()):
         with tempfile.TemporaryDirectory() as folder:
             output = os.path.join(folder, "report.json")
-            done = run(*within, LOAD, address, "-w", "0s", "-q", "-o", output, *options)
+            done = run(*within, LOAD, *patient([address, "-w", "0s", "-q", "-o", output, *options]))
             self.assertEqual(expect, done.returncode, done.stderr)
             with open(output) as file:
                 return check_load_report(json.load(file))
