@@ -37,7 +37,8 @@ static int make_new(struct folder *folder, const char *name)
     struct tm parts;
     gmtime_r(&now, &parts);
     strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &parts);
-    int r = make_folders("results/runs");
+    strcpy(folder->path, "results/runs"); /* to be named if it cannot be made */
+    int r = make_folders(folder->path);
     for (int i = 1; r == 0 && i <= NAMES_TRIED; i++) {
         char suffix[16] = "";
         if (i > 1)
@@ -96,8 +97,9 @@ int folder_open(struct folder *folder, const char *wanted, const char *name)
     if (r == 0)
         r = try_it(folder);
     if (r < 0) {
-        log_line("cannot write into the folder %s: %s",
-                 wanted ? wanted : folder->path, strerror(-r));
+        log_line("cannot write into the folder %s: %s%s",
+                 wanted ? wanted : folder->path, strerror(-r),
+                 wanted ? "" : " (-o names another)");
         return wanted ? EXIT_USAGE : EXIT_FAILED;
     }
     return EXIT_PASS;

@@ -642,6 +642,10 @@ class Files(Case):
             self.assertEqual(done.returncode, 2, wanted)
             self.assertIn("cannot write into the folder", done.stderr)
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        with open(os.path.join(self.folder, "results"), "w"):
+            done = programs.run(self.bench, "run", path, cwd=self.folder)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, "sockbench: cannot write into the folder results/runs: Not a directory (-o names another)\n"))
         self.assertFalse(os.path.exists(self.log), "nothing was run")
         self.assertTrue(content(path).startswith("{"))
 
