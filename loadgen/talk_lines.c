@@ -1,24 +1,18 @@
 #include "loadgen/talk_lines.h"
 
-#include "talk_facts.h"
+#include "loadgen/talk_editor.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
-#if HAVE_LIBEDIT
-#include <editline/readline.h>
-#include <langinfo.h>
-#include <locale.h>
-#endif
 
 /* More than anybody types; what a pipe holds without newlines is bounded. */
 #define LINE_MAX_BYTES ((size_t)16 << 20)
 
 struct talk_lines {
-    const char *prompt;
+    struct talk_editor *editor; /* NULL when nobody types */
     const char *failure;
     bool on_terminal;
     bool at_end;
@@ -64,84 +58,29 @@ static void append(struct talk_lines *lines, const char *text, size_t length)
     lines->end += length;
 }
 
-#if HAVE_LIBEDIT
-/* libedit drops what is no character of the locale: of "C", all but ASCII. */
-static void know_letters(void)
-{
-    if (!setlocale(LC_CTYPE, "") ||
-        strcmp(nl_langinfo(CODESET), "ANSI_X3.4-1968") == 0)
-        setlocale(LC_CTYPE, "C.UTF-8");
-}
-
-/* libedit calls back without an argument: there is one terminal. */
-static struct talk_lines *terminal;
-
-/* Leaves what is on the screen to whoever writes next. */
-static void end_of_terminal(void)
-{
-    terminal->at_end = true;
-    rl_callback_handler_remove();
-    fputc('\n', stdout);
-    fflush(stdout);
-}
-
-static void on_line(char *line)
-{
-    if (!line) {
-        end_of_terminal();
-        return;
-    }
-    if (*line)
-        add_history(line);
-    append(terminal, line, strlen(line));
-    append(terminal, "\n", 1);
-    free(line);
-    /* libedit has given the terminal back to the kernel's own line editing,
-     * which would keep a Ctrl-D to itself. */
-    rl_callback_handler_install(terminal->prompt, on_line);
-}
-#endif
-
 struct talk_lines *talk_lines_new(const char *prompt)
 {
     struct talk_lines *lines = calloc(1, sizeof *lines);
     if (!lines)
         return NULL;
-    lines->prompt = prompt;
     lines->on_terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-#if HAVE_LIBEDIT
-    if (lines->on_terminal) {
-        terminal = lines;
-        know_letters();
-        rl_catch_signals = 0; /* they are the loop's */
-        rl_callback_handler_install(prompt, on_line);
+    if (!lines->on_terminal)
+        return lines;
+    lines->editor = talk_editor_new(prompt);
+    if (!lines->editor) {
+        free(lines);
+        return NULL;
     }
-#else
-    talk_lines_come_back(lines);
-#endif
     return lines;
-}
-
-/* Something stands behind the prompt. */
-static bool is_typing(void)
-{
-#if HAVE_LIBEDIT
-    return rl_end > 0;
-#else
-    return false; /* it is the kernel's */
-#endif
 }
 
 void talk_lines_end(struct talk_lines *lines)
 {
-    if (!lines->on_terminal || lines->at_end)
+    if (!lines->editor)
         return;
-    fputs(is_typing() ? "\n" : "\r\033[K", stdout);
-    fflush(stdout);
+    talk_editor_free(lines->editor);
+    lines->editor = NULL;
     lines->at_end = true;
-#if HAVE_LIBEDIT
-    rl_callback_handler_remove();
-#endif
 }
 
 void talk_lines_free(struct talk_lines *lines)
@@ -158,30 +97,38 @@ bool talk_lines_on_terminal(const struct talk_lines *lines)
     return lines->on_terminal;
 }
 
+static void read_typed(struct talk_lines *lines)
+{
+    char *text = NULL;
+    size_t length = 0;
+    switch (talk_editor_read(lines->editor, &text, &length)) {
+    case TALK_TYPED_TEXT:
+        append(lines, text, length);
+        free(text);
+        break;
+    case TALK_TYPED_END:
+        fputc('\n', stdout); /* behind the prompt, or the ^D there */
+        talk_lines_end(lines);
+        break;
+    case TALK_TYPED_NOTHING:
+        break;
+    }
+}
+
 void talk_lines_read(struct talk_lines *lines)
 {
-#if HAVE_LIBEDIT
-    if (lines->on_terminal) {
-        int held = 0;
-        /* Readable and nothing there: a Ctrl-D that the kernel took, or the
-         * terminal is gone. libedit would not tell. */
-        if (ioctl(STDIN_FILENO, FIONREAD, &held) < 0 || held == 0)
-            end_of_terminal();
-        else
-            rl_callback_read_char();
+    char part[65536];
+    if (lines->editor) {
+        read_typed(lines);
         return;
     }
-#endif
-    char part[65536];
     ssize_t n = read(STDIN_FILENO, part, sizeof part);
     if (n < 0 && errno != EINTR && errno != EAGAIN)
         fail(lines, strerror(errno));
     else if (n == 0)
         lines->at_end = true;
-    if (n > 0) {
+    if (n > 0)
         append(lines, part, (size_t)n);
-        talk_lines_come_back(lines); /* the line has taken the prompt's place */
-    }
 }
 
 static const char *next_newline(const struct talk_lines *lines)
@@ -233,52 +180,32 @@ const char *talk_lines_failure(const struct talk_lines *lines)
 
 void talk_lines_step_aside(struct talk_lines *lines)
 {
-    if (!lines->on_terminal || lines->at_end)
-        return;
-    fputs("\r\033[K", stdout);
-    fflush(stdout);
+    if (lines->editor)
+        talk_editor_hide(lines->editor);
 }
 
 void talk_lines_come_back(struct talk_lines *lines)
 {
-    if (!lines->on_terminal || lines->at_end)
-        return;
-#if HAVE_LIBEDIT
-    rl_forced_update_display();
-#else
-    fputs(lines->prompt, stdout);
-    fflush(stdout);
-#endif
+    if (lines->editor)
+        talk_editor_show(lines->editor);
 }
 
 void talk_lines_let_go(struct talk_lines *lines)
 {
-    if (!lines->on_terminal || lines->at_end)
-        return;
-#if HAVE_LIBEDIT
-    rl_deprep_terminal();
-#endif
+    if (lines->editor)
+        talk_editor_let_go(lines->editor);
 }
 
 void talk_lines_take_back(struct talk_lines *lines)
 {
-    if (!lines->on_terminal || lines->at_end)
-        return;
-#if HAVE_LIBEDIT
-    rl_prep_terminal(1);
-#endif
-    talk_lines_step_aside(lines);
-    talk_lines_come_back(lines);
+    if (lines->editor)
+        talk_editor_take_back(lines->editor);
 }
 
 void talk_lines_resized(struct talk_lines *lines)
 {
-    if (!lines->on_terminal || lines->at_end)
-        return;
-#if HAVE_LIBEDIT
-    rl_resize_terminal();
-    rl_forced_update_display();
-#endif
+    if (lines->editor)
+        talk_editor_resized(lines->editor);
 }
 
 void talk_lines_print(struct talk_lines *lines, const char *text, size_t length)

@@ -628,6 +628,20 @@ class Screen(unittest.TestCase):
                 screen.type("\x04")
                 self.assertEqual(screen.end(), 0)
 
+    @unittest.skipUnless(has_libedit(), "built without libedit: the kernel ends a line at 4,095 bytes")
+    def test_a_line_longer_than_the_screen_is_typed_like_others(self):
+        parts = ["x" * 999 + mark for mark in "ABCDEFGHIJ"]  # the terminal holds 4 KiB for who reads slowly
+        with serving("epoll", "tcp://127.0.0.1:0") as server, at_terminal(server.address) as screen:
+            screen.until("> ")
+            for part in parts:
+                screen.type(part)
+                screen.until(part[-1])
+            screen.type("\r")
+            screen.until("".join(parts))  # as it was typed, it is wrapped
+            screen.type("\x04")
+            self.assertEqual(screen.end(), 0)
+
+    @unittest.skipUnless(has_libedit(), "built without libedit: no history")
     def test_the_last_line_comes_back_by_arrow(self):
         with serving("epoll", "tcp://127.0.0.1:0") as server, at_terminal(server.address) as screen:
             screen.until("> ")
