@@ -107,11 +107,20 @@ enum metric {
     METRIC_LOST,
 };
 
+/* One way, what was sent says nothing of the server: what arrived does. */
+static double rate_of(const json_t *report)
+{
+    const json_t *load = json_object_get(report, "load");
+    return json_is_true(json_object_get(load, "one_way"))
+               ? json_number_at(report, PATH("udp", "delivered_per_s"))
+               : json_number_at(report, PATH("throughput", "requests_per_s"));
+}
+
 static double metric_of(const json_t *report, enum metric metric)
 {
     switch (metric) {
     case METRIC_RATE:
-        return json_number_at(report, PATH("throughput", "requests_per_s"));
+        return rate_of(report);
     case METRIC_OFFERED:
         return json_number_at(report, PATH("load", "offered_per_s"));
     case METRIC_ACHIEVED:

@@ -24,8 +24,8 @@ struct spread {
 struct spread spread_of(double *values, size_t count);
 
 struct summary {
-    struct spread requests_per_s;
-    struct spread offered_per_s; /* what came due in an open loop */
+    struct spread requests_per_s; /* one way, those that arrived */
+    struct spread offered_per_s;  /* what came due in an open loop */
     struct spread achieved_per_s;
     struct spread response_p50_ns, response_p99_ns;
     struct spread connect_p50_ns;

@@ -112,6 +112,7 @@ static void fit_one_way(const struct scenario *scenario,
     const bool datagrams = cell->server->transport == TRANSPORT_UDP;
     bool one_way = false;
     value_of(scenario, table, cell, "one-way", &one_way, sizeof one_way);
+    cell->one_way = one_way;
     if (one_way && !datagrams)
         cell->does_not_apply = "one way is for datagrams";
     else if (one_way && !discards)

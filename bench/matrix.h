@@ -27,6 +27,7 @@ struct cell {
                                    a closed loop */
     uint64_t expected_ns;       /* warm-up and window; 0 for a number of
                                    requests */
+    bool one_way;               /* nobody answers */
     bool is_traced;             /* the server notes every datagram */
     const char *does_not_apply; /* why, or NULL */
     char reason[SERVER_FIT_TEXT_MAX]; /* where that may be kept */

@@ -241,6 +241,21 @@ static const char *with_workers(const struct point *point,
     return text;
 }
 
+static bool is_one_way(const struct point *point)
+{
+    return point->run->matrix->cells[point->cells[0]].one_way;
+}
+
+static const char *answered(const struct point *point)
+{
+    return is_one_way(point) ? "received" : "answered";
+}
+
+static const char *requests(const struct point *point)
+{
+    return is_one_way(point) ? "datagrams" : "requests";
+}
+
 /* No difference that can be told apart from chance. */
 static void say_alike(const struct point *point, const struct ranking *ranking,
                       FILE *out)
@@ -250,11 +265,9 @@ static void say_alike(const struct point *point, const struct ranking *ranking,
     const char *who = ranking->count == 2 ? "both" : "all";
     if (ranking->count < point->count)
         who = "those that served all";
-    fprintf(out,
-            "%s answered %s to %s requests/s, no difference that %s can "
-            "show",
-            who, figure_count(ranking->worst_value, least),
-            figure_count(ranking->best_value, most),
+    fprintf(out, "%s %s %s to %s %s/s, no difference that %s can show", who,
+            answered(point), figure_count(ranking->worst_value, least),
+            figure_count(ranking->best_value, most), requests(point),
             point->run->scenario->repetitions == 1 ? "one run each"
                                                    : "so few runs");
     if (is_uneven(ranking))
@@ -278,13 +291,13 @@ static void say_rates(const struct point *point, const struct ranking *ranking,
         ranking->first_value * worth_saying(point) <= ranking->best_value;
     double ratio = ranking->best_value /
                    (first ? ranking->first_value : ranking->worst_value);
-    fprintf(
-        out, "%s%s answered most, %s requests/s, %.*f times as many as %s. ",
-        restriction(point, ranking),
-        with_workers(point, ranking, ranking->best, best),
-        figure_count(ranking->best_value, most), ratio < 9.95 ? 1 : 0, ratio,
-        with_workers(point, ranking, first ? ranking->first : ranking->worst,
-                     other));
+    fprintf(out, "%s%s %s most, %s %s/s, %.*f times as many as %s. ",
+            restriction(point, ranking),
+            with_workers(point, ranking, ranking->best, best), answered(point),
+            figure_count(ranking->best_value, most), requests(point),
+            ratio < 9.95 ? 1 : 0, ratio,
+            with_workers(point, ranking,
+                         first ? ranking->first : ranking->worst, other));
 }
 
 /* The least and the most of a measure of which less is better. */
@@ -318,12 +331,12 @@ static void say_behind(const struct point *point, FILE *out)
         if (!(s->requests_per_s.median < KEPT_UP * s->offered_per_s.median) ||
             !rate_counts(point, i))
             continue;
-        fprintf(out, "%s%s answered %s", any ? ", " : "", name_of(point, i),
-                figure_count(s->requests_per_s.median, rate));
+        fprintf(out, "%s%s %s %s", any ? ", " : "", name_of(point, i),
+                answered(point), figure_count(s->requests_per_s.median, rate));
         any = true;
     }
     if (any)
-        fputs(" requests/s, less than came due. ", out);
+        fprintf(out, " %s/s, less than came due. ", requests(point));
 }
 
 /* Rates where they carry a comparison, else the server's CPU a request, which

@@ -53,6 +53,8 @@ static void print_loop(const struct cell *head, const struct columns *columns,
                        FILE *out)
 {
     char rate[FIGURE_MAX];
+    if (head->one_way)
+        fputs(", one way", out);
     if (columns->offered)
         fprintf(out, ", open loop");
     else if (head->rate_per_s > 0)
@@ -95,10 +97,11 @@ static void print_heading(const struct run *run, const struct cell *head,
     if (columns->swept)
         fprintf(out, "  %-*s", columns->swept_width, "swept");
     fprintf(out,
-            "  %-*s%s  requests/s    served        p50        p99"
+            "  %-*s%s  %10s    served        p50        p99"
             "  CPU/request     memory%s\n",
             columns->server_width, "server",
             columns->workers ? "  workers" : "",
+            head->one_way ? "arrived/s" : "requests/s",
             columns->lost ? "   lost" : "");
 }
 
@@ -227,14 +230,14 @@ struct percentile_marks {
     bool few, censored, below;
 };
 
-static void mark_percentiles(const struct cell_result *result,
+static void mark_percentiles(const struct cell_result *result, bool one_way,
                              struct percentile_marks *marks)
 {
     struct summary s;
     summary_of(result->measured, &s);
     if (s.requests_per_s.n == 0)
         return;
-    marks->few |= isnan(s.response_p99_ns.median) != 0;
+    marks->few |= !one_way && isnan(s.response_p99_ns.median);
     marks->censored |= isinf(s.response_p99_ns.median) != 0;
     marks->below |= s.p50_below_lateness || s.p99_below_lateness;
 }
@@ -248,7 +251,8 @@ static void print_legend(const struct run *run, FILE *out)
         const char *mark = rate_mark(&run->results[i]);
         generator |= *mark == '*';
         unstable |= *mark == '~';
-        mark_percentiles(&run->results[i], &marks);
+        mark_percentiles(&run->results[i], run->matrix->cells[i].one_way,
+                         &marks);
     }
     if (generator)
         fprintf(out, "* the generator was the limit, or late with an open "

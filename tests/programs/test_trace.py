@@ -176,6 +176,7 @@ class Bench(Folder):
         if done.returncode == 2:
             return done.returncode, done.stderr
         self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        self.table = done.stdout
         self.assertEqual(["report.json", "rows.json"], sorted(os.listdir(output)))
         with open(os.path.join(output, "report.json")) as file:
             return {cell["key"].split("/")[1]: cell for cell in json.load(file)["cells"]}
@@ -193,6 +194,10 @@ class Bench(Folder):
         udp = cells["gso"]["repetitions"][0]["udp"]
         self.assertEqual(udp["sent"], udp["lost"] + udp["unique"])
         self.assertEqual(udp["unique"], udp["server"]["unique"])
+        self.assertEqual(udp["delivered_per_s"], cells["gso"]["summary"]["requests_per_s"]["median"])
+        self.assertIn("one way", self.table)
+        self.assertIn("arrived/s", self.table)
+        self.assertNotIn("not known, fewer than ten samples", self.table)
         self.assertEqual(("does_not_apply", "one way is for service discard"),
                          (cells["iterative"]["status"], cells["iterative"]["reason"]))
         self.assertEqual("one way is for datagrams", cells["epoll"]["reason"])
