@@ -60,7 +60,7 @@ static void put_slo(json_t *report, const struct slo *slo)
         const struct slo_clause *clause = &slo->clauses[i];
         bool duration = slo_is_duration(clause->quantity);
         json_t *row = json_object();
-        put_text(row, "quantity", slo_quantity_name(clause->quantity));
+        put_text(row, "quantity", clause->quantity->name);
         put_ns(row, "limit_ns", duration ? clause->limit : (double)NAN);
         put_real(row, "limit_ratio", duration ? (double)NAN : clause->limit);
         put_text(row, "text", clause->text);

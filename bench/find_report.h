@@ -2,8 +2,8 @@
 #ifndef SOCKBENCH_BENCH_FIND_REPORT_H
 #define SOCKBENCH_BENCH_FIND_REPORT_H
 
+#include "bench/find_judge.h"
 #include "bench/find_search.h"
-#include "bench/find_slo.h"
 #include "bench/find_target.h"
 #include "bench/trial.h"
 

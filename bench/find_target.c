@@ -1,7 +1,7 @@
 #include "bench/find_target.h"
 
+#include "bench/find_layout.h"
 #include "loadgen/sizes.h"
-#include "servers/cli/cpuset.h"
 #include "servers/cli/log.h"
 #include "servers/cli/nearest.h"
 #include "servers/wire/address.h"
@@ -303,80 +303,13 @@ static int take_load(struct target *target, const struct find_options *options,
                          load_reserved, &target->load.options, error);
 }
 
-/* All that is allowed but these; these where nothing is left. */
-static void others(const cpu_set_t *allowed, const char *cpus,
-                   char text[static LAYOUT_CPUS_MAX])
-{
-    cpu_set_t taken;
-    cpu_set_t rest;
-    (void)cpuset_parse(cpus, &taken); /* checked as an option */
-    CPU_AND(&taken, &taken, allowed);
-    CPU_XOR(&rest, allowed, &taken);
-    cpuset_format(CPU_COUNT(&rest) > 0 ? &rest : allowed, text,
-                  LAYOUT_CPUS_MAX);
-}
-
-/* Where nothing is known of the server's CPUs. NULL, or why it cannot be. */
-static const char *check_alone(const struct layout *layout,
-                               const cpu_set_t *allowed)
-{
-    cpu_set_t both;
-    cpu_set_t wanted;
-    (void)cpuset_parse(layout->generator_cpus, &wanted); /* checked */
-    CPU_AND(&both, &wanted, allowed);
-    return CPU_EQUAL(&both, &wanted) ? NULL
-                                     : "--cpus names a CPU that may not be "
-                                       "used here";
-}
-
-/* The CPUs as they were given, and those of the other side. */
-static void take_cpus(struct layout *layout, const struct find_options *options,
-                      const cpu_set_t *allowed, bool ours)
-{
-    layout->kind = LAYOUT_EXPLICIT;
-    if (options->load.cpus)
-        snprintf(layout->generator_cpus, LAYOUT_CPUS_MAX, "%s",
-                 options->load.cpus);
-    else
-        others(allowed, options->load.server_cpus, layout->generator_cpus);
-    if (options->load.server_cpus)
-        snprintf(layout->server_cpus, LAYOUT_CPUS_MAX, "%s",
-                 options->load.server_cpus);
-    else if (ours)
-        others(allowed, options->load.cpus, layout->server_cpus);
-}
-
 static int settle_layout(struct target *target,
                          const struct find_options *options,
                          struct target_error *error)
 {
-    struct layout *layout = &target->layout;
-    bool given = options->load.cpus || options->load.server_cpus;
-    bool ours = !target->address;
-    cpu_set_t allowed;
-    char text[LAYOUT_CPUS_MAX];
-    int r = cpuset_allowed(&allowed);
-    if (r < 0)
-        return fail(error, EXIT_FAILED, "cannot see which CPUs may be used: %s",
-                    strerror(-r));
-    if (options->layout && (given || !ours))
-        return fail(error, EXIT_USAGE, "--layout %s: %s", options->layout,
-                    ours ? "the CPUs are given already"
-                         : "for a server that is started here");
-    layout->kind = CPU_COUNT(&allowed) > 1 ? LAYOUT_SPLIT : LAYOUT_SHARED;
-    if (options->layout)
-        (void)layout_kind_of(options->layout, &layout->kind); /* a choice */
-    else if (given)
-        take_cpus(layout, options, &allowed, ours);
-    else if (!ours)
-        layout->kind = LAYOUT_FREE;
-    const char *why = *layout->server_cpus || layout->kind != LAYOUT_EXPLICIT
-                          ? layout_settle(layout, &allowed)
-                          : check_alone(layout, &allowed);
-    if (!why)
-        return 0;
-    return fail(error, EXIT_IMPOSSIBLE, "%s (allowed: %s)", why,
-                cpuset_format(&allowed, text, sizeof text));
+    char why[FIND_LAYOUT_WHY_MAX];
+    int code = find_layout(options, !target->address, &target->layout, why);
+    return code == EXIT_PASS ? 0 : fail(error, code, "%s", why);
 }
 
 static int take_space(struct target *target, const struct find_options *options,

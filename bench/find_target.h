@@ -4,7 +4,6 @@
 #define SOCKBENCH_BENCH_FIND_TARGET_H
 
 #include "bench/find_options.h"
-#include "bench/find_slo.h"
 #include "bench/matrix.h"
 #include "bench/vocabulary.h"
 #include "bench/words.h"
@@ -37,11 +36,7 @@ struct target_error {
 /*
  * Fills target from the options; address is the operand, or NULL. The pieces
  * point into each other: it must not move. 0, or -1 with *error filled; free
- * with target_done either way.
- *
- * Without a layout or CPUs it is the split one, or shared where only one CPU
- * may be used. Where the CPUs of one side are given, the other has the rest. Of
- * a server that runs already only what is said is known.
+ * with target_done either way. Its CPUs: see find_layout.h.
  */
 int target_init(struct target *target, const struct find_options *options,
                 const char *address, const struct scenario_words *words,
