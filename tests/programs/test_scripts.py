@@ -179,6 +179,20 @@ class Install(unittest.TestCase):
             self.assertEqual(handed_on.returncode, 0, handed_on.stderr)
 
 
+class Costs(unittest.TestCase):
+    def test_what_is_no_run_is_told_in_a_line(self):
+        with tempfile.TemporaryDirectory() as folder:
+            result = programs.run(os.path.join(ROOT, "scripts/costs"), folder)
+            self.assertEqual((result.returncode, result.stderr),
+                             (2, "costs: cannot read %s/rows.json: No such file or directory\n" % folder))
+            for name, text in (("rows.json", "[]"), ("report.json", '{"cells": []}')):
+                with open(os.path.join(folder, name), "w") as file:
+                    file.write(text)
+            result = programs.run(os.path.join(ROOT, "scripts/costs"), folder)
+            self.assertEqual(result.returncode, 2)
+            self.assertRegex(result.stderr, r"\Acosts: .* does not hold a run in which something was measured\n\Z")
+
+
 class Repository(unittest.TestCase):
     @unittest.skipUnless(shutil.which("shellcheck"), "shellcheck is absent")
     def test_shell_scripts_are_sound(self):
