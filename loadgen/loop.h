@@ -41,6 +41,7 @@ struct loop {
     uint64_t refused_before; /* the ledger's, when the window began */
     uint64_t held_back; /* one way: sends that are made again, since then */
     uint64_t answered_published;
+    bool heard; /* a reply since then, be it in time or not */
     uint32_t flows_count;
     uint32_t flows_done;    /* datagrams: made all their requests */
     uint32_t flows_alive;   /* not FLOW_FINISHED */

@@ -193,7 +193,7 @@ static void on_edge(struct loop *loop)
 static void publish(struct loop *loop)
 {
     uint64_t answered = loop->tally->answered_total;
-    if (answered == loop->answered_published)
+    if (answered == loop->answered_published && !loop->heard)
         return;
     atomic_fetch_add_explicit(&loop->course->answered,
                               answered - loop->answered_published,
@@ -201,6 +201,7 @@ static void publish(struct loop *loop)
     atomic_store_explicit(&loop->course->last_answer_ns, loop->now_ns,
                           memory_order_relaxed);
     loop->answered_published = answered;
+    loop->heard = false;
 }
 
 /* How long this turn may sleep. */

@@ -195,6 +195,7 @@ static void on_datagram(struct loop *loop, struct flow *flow,
         tally->udp.corrupt++;
         return;
     }
+    loop->heard = true;
     struct request *request =
         headerless
             ? count_headerless(loop, flow, completion->length_bytes)

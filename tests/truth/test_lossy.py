@@ -240,6 +240,16 @@ class Lossy(unittest.TestCase):
         self.assertGreater(udp["lost"], 0)
         self.assertGreater(udp["duplicate"], 0)
 
+    def test_a_server_that_is_always_late_is_not_silent(self):
+        """What comes after the timeout keeps the run from being given up."""
+        with lossy(seed=1, late=1000, late_below=10000, late_ms=200) as (address, _):
+            result = run(LOAD, address, "--service", "echo", "-c", 1, "-r", 100, "-d", "1600ms", "-w", 0, "--timeout",
+                         "100ms", "--json")
+        self.assertEqual(result.returncode, 4, result.stderr)
+        report = check_load_report(json.loads(result.stdout))
+        self.assertEqual((report["run"]["complete"], report["accounting"]["ok"]), (True, 0))
+        self.assertGreater(report["udp"]["late"], 0)
+
     def test_strays_of_an_earlier_run_are_foreign(self):
         for left in reversed(range(TRIES)):
             report, truth = self.measured({"seed": 1, "stray": 50}, ("-c", 1, "-n", 500, "-w", 0), runs=2)
