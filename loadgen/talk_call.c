@@ -38,6 +38,8 @@ static const char *hint(const struct talk *talk, int error)
         return " (ports below 1024 want privileges)";
     if (error == EACCES && !is_unix && !talk->stream)
         return " (a network's broadcast address wants --broadcast)";
+    if (error == EMSGSIZE && talk->target.u.any.sa_family == AF_INET)
+        return " (a datagram of UDP holds 65,507 bytes at most)";
     if (error == EPIPE || error == ECONNRESET)
         return " (the other side had closed)";
     return "";

@@ -80,10 +80,13 @@ static int choose_cpus(struct server *server)
         log_line("--cpus '%s': a list of CPUs such as 0,2-3", list);
         return EXIT_USAGE;
     }
-    CPU_AND(&allowed, &allowed, &server->cpus);
-    if (known && !CPU_EQUAL(&allowed, &server->cpus)) {
-        log_line("--cpus '%s': not all of them may be used here", list);
-        return EXIT_USAGE;
+    cpu_set_t both;
+    CPU_AND(&both, &allowed, &server->cpus);
+    if (known && !CPU_EQUAL(&both, &server->cpus)) {
+        char text[256];
+        log_line("--cpus '%s': only CPUs %s may be used here", list,
+                 cpuset_format(&allowed, text, sizeof text));
+        return EXIT_IMPOSSIBLE;
     }
     return EXIT_PASS;
 }

@@ -70,7 +70,7 @@ class Terminal:
     @property
     def text(self):
         text = self.raw.decode(errors="replace").replace("\r\n", "\n")
-        text = re.sub(r"\r+\x1b\[K", "\n", text)
+        text = re.sub(r"\r+\x1b\[[JK]", "\n", text)
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", text)
 
     def read(self, wanted):

@@ -50,13 +50,15 @@ class Words(unittest.TestCase):
                 ("--work 'sleep:1': sleep:10ms or spin:20us", "--work", "sleep:1"),
                 ("--nodelay 'yes': on or off", "--nodelay", "yes"),
                 ("--cpus 'one': a list of CPUs such as 0,2-3", "--cpus", "one"),
-                ("--cpus '1023': not all of them may be used here", "--cpus", "1023"),
                 ("--idle-timeout '10': a duration such as 10s or 250ms", "--idle-timeout", 10),
                 ("--json: only with --list", "--json"),
                 ("unexpected word 'epoll' (see --help)", "epoll")):
             with self.subTest(argv=argv):
                 self.refused(2, text, "--model", "epoll", "--listen", LOOPBACK, *argv)
 
+        absent = run(SERVE, "--model", "epoll", "--cpus", "1023")
+        self.assertRegex(absent.stderr, r"^sockbench-serve: --cpus '1023': only CPUs [\d,-]+ may be used here\n$")
+        self.assertEqual(absent.returncode, 77)
         self.refused(2, "--ring-buffers: a power of two", "--model", "uring", "--ring-buffers", 3)
 
     def test_descriptors_that_nobody_opened(self):

@@ -413,6 +413,7 @@ class Refusals(unittest.TestCase):
         port = free_port(socket.SOCK_STREAM)
         self.one_line(talk("tcp://localhost:%d" % port, typed="x\n"), 1,
                       "cannot connect to tcp://localhost:%d, which is tcp://127.0.0.1:%d: " % (port, port))
+        self.one_line(talk("udp://127.0.0.1:9", typed="x" * 65508), 1, "a datagram of UDP holds 65,507 bytes at most")
         with tempfile.TemporaryDirectory() as folder:
             path = folder + "/left"
             self.one_line(talk("unix:" + path), 1, "No such file", "start the server first")
