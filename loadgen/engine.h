@@ -53,7 +53,7 @@ struct engine_config {
     bool nodelay;
     const char *tcp_cc; /* congestion control; NULL: the kernel's */
     bool offload;     /* datagrams of one size in blocks; the epoll engine's */
-    bool unconnected; /* datagrams by sendto and recvfrom; the epoll engine's */
+    bool unconnected; /* UDP: datagrams name whom they are for */
     const struct sources *sources; /* where channels are bound; NULL: nowhere */
     uint32_t first_flow;           /* channel i is this flow ... */
     uint32_t flow_step;            /* ... and i times so many */

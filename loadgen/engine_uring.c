@@ -8,6 +8,7 @@
 #include "loadgen/engine_uring.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 static void register_socket(struct uring_engine *self, uint32_t channel)
@@ -31,8 +32,11 @@ static void arm_receive(struct uring_engine *self, uint32_t channel)
     struct uring_channel *at = &self->channels[channel];
     at->starved = false;
     struct io_uring_sqe *sqe = uring_next_entry(self, at);
-    io_uring_prep_recv_multishot(sqe, at->fd, NULL, 0,
-                                 self->stream ? 0 : MSG_TRUNC);
+    if (self->base.config.unconnected)
+        io_uring_prep_recvmsg_multishot(sqe, at->fd, &self->shape, MSG_TRUNC);
+    else
+        io_uring_prep_recv_multishot(sqe, at->fd, NULL, 0,
+                                     self->stream ? 0 : MSG_TRUNC);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = URING_BUFFER_GROUP;
     uring_name_socket(self, at, sqe);
@@ -55,7 +59,8 @@ static int uring_connect(struct engine *engine, uint32_t channel)
     at->unsent_bytes = 0;
     at->queued_bytes = 0;
     if (!self->stream) {
-        if (connect(fd, &target->u.any, target->length) < 0) {
+        if (!engine->config.unconnected &&
+            connect(fd, &target->u.any, target->length) < 0) {
             int r = -errno;
             engine->ops->disconnect(engine, channel);
             return r;
@@ -120,6 +125,24 @@ static void arm_starved(struct uring_engine *self)
     self->starved_count = 0;
 }
 
+static const struct io_uring_recvmsg_out *
+head_of(const struct uring_engine *self, uint32_t buffer)
+{
+    const void *at = uring_buffer(self, buffer);
+    return at;
+}
+
+/* The datagram of an unconnected socket, and whether it is the server's. */
+static void unwrap(const struct uring_engine *self, struct completion *out)
+{
+    const struct io_uring_recvmsg_out *head = head_of(self, out->buffer);
+    struct address from = {.length = head->namelen};
+    memcpy(&from.u, head + 1, URING_NAME_BYTES);
+    out->foreign = !address_equal(&from, &self->base.config.target);
+    out->data += URING_NAMED_BYTES;
+    out->length_bytes = head->payloadlen;
+}
+
 static int on_receive(struct uring_engine *self, struct uring_channel *at,
                       const struct io_uring_cqe *cqe, struct completion *out)
 {
@@ -148,8 +171,13 @@ static int on_receive(struct uring_engine *self, struct uring_channel *at,
         has_buffer ? cqe->flags >> IORING_CQE_BUFFER_SHIFT : URING_NO_BUFFER;
     out->length_bytes = (size_t)cqe->res;
     out->data = has_buffer ? uring_buffer(self, out->buffer) : self->buffers;
-    if (out->length_bytes > self->buffer_bytes) {
-        out->length_bytes = self->buffer_bytes;
+    size_t room = self->buffer_bytes;
+    if (self->base.config.unconnected && has_buffer) {
+        unwrap(self, out);
+        room -= URING_NAMED_BYTES;
+    }
+    if (out->length_bytes > room) {
+        out->length_bytes = room;
         out->truncated = true;
     }
     return 1;
@@ -162,10 +190,16 @@ static void note_datagram(struct uring_engine *self, bool is_open,
     if (self->stream)
         return;
     self->base.ledger.refused += kind == KIND_SEND && cqe->res < 0;
-    /* The end of a socket that was closed reads like an empty datagram. */
-    self->base.ledger.received +=
-        kind == KIND_RECEIVE && cqe->res >= 0 &&
-        (is_open || (cqe->flags & IORING_CQE_F_BUFFER));
+    if (kind != KIND_RECEIVE || cqe->res < 0)
+        return;
+    /* The end of a socket that was closed reads like an empty datagram, and
+     * where names are wanted has a buffer without one. */
+    const bool has_buffer = cqe->flags & IORING_CQE_F_BUFFER;
+    const uint32_t buffer = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+    const bool is_named = self->base.config.unconnected && has_buffer
+                              ? head_of(self, buffer)->namelen > 0
+                              : has_buffer;
+    self->base.ledger.received += is_open || is_named;
 }
 
 static int handle(struct uring_engine *self, const struct io_uring_cqe *cqe,

@@ -20,6 +20,12 @@
 #define URING_BUFFERS_MAX 1024u
 #define URING_BUFFER_GROUP 0
 #define URING_GENERATION_MASK 0xffffffu
+
+/* In front of a datagram to an unconnected socket: lengths, and the name of its
+ * source. */
+#define URING_NAME_BYTES 32u
+#define URING_NAMED_BYTES                                                      \
+    (sizeof(struct io_uring_recvmsg_out) + URING_NAME_BYTES)
 #define URING_NO_BUFFER UINT32_MAX
 
 enum uring_kind {
@@ -62,6 +68,7 @@ struct uring_engine {
     uint32_t sends_leaving; /* at once, not submitted */
     uint64_t entries;       /* prepared so far */
     uint64_t submitted;     /* of them: a call may take some only, or none */
+    struct msghdr shape;    /* of what unconnected sockets receive */
     struct io_uring_buf_ring *buffer_ring;
     uint8_t *buffers;
     uint32_t buffers_count;

@@ -38,6 +38,7 @@ void uring_submit(struct uring_engine *self)
 
 static void prepare_send(struct uring_engine *self, uint32_t channel)
 {
+    const struct address *to = &self->base.config.target;
     struct uring_channel *at = &self->channels[channel];
     struct io_uring_sqe *sqe = uring_next_entry(self, at);
     const bool at_once = at->sending == SENDING_AT_ONCE;
@@ -49,6 +50,8 @@ static void prepare_send(struct uring_engine *self, uint32_t channel)
     if (at_once || self->unix_datagrams)
         flags |= MSG_DONTWAIT;
     io_uring_prep_send(sqe, at->fd, at->unsent, at->unsent_bytes, flags);
+    if (self->base.config.unconnected)
+        io_uring_prep_send_set_addr(sqe, &to->u.any, (uint16_t)to->length);
     io_uring_sqe_set_data64(sqe, uring_tag(self, channel, KIND_SEND));
     if (at_once || !self->stream)
         sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;

@@ -82,8 +82,11 @@ static int open_buffers(struct uring_engine *self)
     size_t wanted = config->message_bytes + 1;
     if (self->stream && config->inflight != 1)
         wanted = BUFFER_BYTES;
+    if (config->unconnected)
+        wanted += URING_NAMED_BYTES;
+    const uint32_t most = self->stream ? 65536 : 131072;
     uint32_t bytes = BUFFER_BYTES_SMALL;
-    while (bytes < wanted && bytes < 65536)
+    while (bytes < wanted && bytes < most)
         bytes *= 2;
     uint32_t count = URING_BUFFERS_MAX;
     const uint64_t needed =
@@ -149,6 +152,27 @@ static bool tells_short_sends(struct uring_engine *self)
     return told;
 }
 
+/* Whether a send may name an address (Linux 6.1): earlier ones refuse that
+ * before they miss the descriptor. */
+static int try_address(struct uring_engine *self)
+{
+    const struct address *target = &self->base.config.target;
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
+    struct io_uring_cqe *cqe;
+    if (!sqe)
+        return -EAGAIN;
+    io_uring_prep_send(sqe, -1, NULL, 0, 0);
+    io_uring_prep_send_set_addr(sqe, &target->u.any, (uint16_t)target->length);
+    int r = io_uring_submit(&self->ring);
+    if (r >= 0)
+        r = io_uring_wait_cqe(&self->ring, &cqe);
+    if (r < 0)
+        return r;
+    r = cqe->res == -EBADF ? 0 : -EOPNOTSUPP;
+    io_uring_cqe_seen(&self->ring, cqe);
+    return r;
+}
+
 int uring_open(struct engine **ret, const struct engine_config *config)
 {
     struct uring_engine *self =
@@ -160,6 +184,7 @@ int uring_open(struct engine **ret, const struct engine_config *config)
     self->stream = config->target.socket_type == SOCK_STREAM;
     self->unix_datagrams =
         !self->stream && config->target.u.any.sa_family == AF_UNIX;
+    self->shape.msg_namelen = URING_NAME_BYTES;
     for (uint32_t i = 0; i < config->channels; i++)
         self->channels[i].fd = -1;
     self->starved_max = config->channels + 1;
@@ -173,6 +198,8 @@ int uring_open(struct engine **ret, const struct engine_config *config)
         self->ring_open = true;
         r = open_buffers(self);
     }
+    if (r == 0 && config->unconnected)
+        r = try_address(self);
     if (r < 0) {
         uring_close(&self->base);
         return r;

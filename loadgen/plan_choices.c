@@ -81,14 +81,6 @@ static int choose_engine(struct plan *plan, struct plan_error *error)
         plan->engine_note = "no network: the target is ignored";
         return 0;
     }
-    if (plan->options.unconnected) {
-        const char *why = "only the epoll engine has unconnected sockets";
-        if (asked)
-            return plan_fail(error, EXIT_USAGE,
-                             "--engine uring, --unconnected: %s", why);
-        plan->engine_note = why;
-        return 0;
-    }
     if (plan->options.one_way) {
         plan->engine_note =
             "only the epoll engine is done with a datagram when it is sent";
@@ -108,8 +100,10 @@ static int choose_engine(struct plan *plan, struct plan_error *error)
         return 0;
     }
     struct engine *engine = NULL;
-    struct engine_config config = {
-        .target = plan->course.target, .channels = 1, .message_bytes = 64};
+    struct engine_config config = {.target = plan->course.target,
+                                   .channels = 1,
+                                   .message_bytes = 64,
+                                   .unconnected = plan->options.unconnected};
     int r = engine_uring.open(&engine, &config);
     if (r == 0) {
         engine_uring.close(engine);
@@ -122,7 +116,9 @@ static int choose_engine(struct plan *plan, struct plan_error *error)
         : r == -ENOSYS ? "io_uring is not in this kernel"
         : r == -ENOMEM ? "locked memory is used up (ulimit -l)"
         : r == -EINVAL ? "this kernel is older than 5.19"
-                       : strerror(-r);
+        : r == -EOPNOTSUPP
+            ? "io_uring sends to no address here (it needs Linux 6.1)"
+            : strerror(-r);
     if (asked)
         return plan_fail(error, EXIT_IMPOSSIBLE, "--engine uring: %s", cause);
     plan->engine_note = cause;

@@ -44,7 +44,6 @@ class Words(unittest.TestCase):
         self.refused(2, "unix:@nobody", "--source", "127.0.0.2", says="of its own family")
         self.refused(2, tcp, "--source", "127.0.0.2,192.0.2.1", says="'192.0.2.1': cannot send from it")
         self.refused(2, tcp, "--unconnected", says="only UDP")
-        self.refused(2, udp, "--unconnected", "--engine", "uring", says="only the epoll engine")
         self.refused(2, udp, "--unconnected", "--udp-offload", "on", says="connected socket")
         for idle in ("8", "8:", "0:2s", "8:0", "8:2h", "-1:2s"):
             self.refused(2, tcp, "--idle-clients", idle, says="how many and for how long")
@@ -260,14 +259,23 @@ class Sources(unittest.TestCase):
 
 class Unconnected(unittest.TestCase):
     def test_it_measures_as_the_others_do(self):
-        with serving("epoll", "udp://127.0.0.1:0") as server:
-            report = load_json(server.address, "-c", 5, "-n", 1000, "-w", "20ms", "-P", 4, "--unconnected")
-            self.assertEqual(report["accounting"]["ok"], 1000)
-            self.assertEqual(report["load"]["engine"], "epoll")
-            self.assertIn("unconnected", report["load"]["engine_note"])
-            self.assertTrue(report["config"]["unconnected"])
+        for host in ("127.0.0.1", "[::1]"):
+            with serving("epoll", "udp://%s:0" % host) as server:
+                for engine, size, flows in (("uring", 64, 5), ("uring", 65507, 1), ("epoll", 64, 5)):
+                    with self.subTest(host=host, engine=engine, size=size):
+                        report = load_json(server.address, "-c", flows, "-n", 200, "-w", "20ms", "-s", size,
+                                           "--unconnected", "--engine", engine)
+                        self.assertEqual(report["accounting"]["ok"], 200)
+                        self.assertEqual(report["load"]["engine"], engine)
+                        self.assertEqual((report["udp"]["foreign"], report["udp"]["corrupt"]), (0, 0))
+                        self.assertTrue(report["config"]["unconnected"])
 
     def test_a_reply_from_another_port_is_foreign_and_no_reply(self):
+        for engine in ("uring", "epoll"):
+            with self.subTest(engine=engine):
+                self.another_port(engine)
+
+    def another_port(self, engine):
         server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         for end in (server, other):
@@ -280,7 +288,7 @@ class Unconnected(unittest.TestCase):
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         report = load_json("udp://127.0.0.1:%d" % server.getsockname()[1], "-c", 1, "-n", 200, "-w", 0, "--service",
-                           "echo", "--timeout", "500ms", "--unconnected")
+                           "echo", "--timeout", "500ms", "--unconnected", "--engine", engine)
         thread.join(10)
         server.close()
         other.close()
