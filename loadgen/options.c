@@ -181,7 +181,7 @@ static const struct option_spec rows[] = {
      .offset = AT(service),
      .argument = "NAME",
      .help = "what the server answers: echo (default on streams), upper "
-             "(default on datagrams)",
+             "(default on datagrams), ok, greeting or discard",
      .check = check_service},
     {.name = "engine",
      .type = OPTION_CHOICE,
