@@ -39,6 +39,7 @@ struct loop {
     int usage_fd; /* of this thread, or -errno */
     struct thread_usage usage_begin;
     uint64_t refused_before; /* the ledger's, when the window began */
+    uint64_t refused_later;  /* for want of room, after the call; since then */
     uint64_t held_back; /* one way: sends that are made again, since then */
     uint64_t answered_published;
     bool heard; /* a reply since then, be it in time or not */

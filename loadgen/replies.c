@@ -238,6 +238,10 @@ static void on_failed(struct loop *loop, struct flow *flow, int error)
     /* A datagram socket lives on; an ICMP error does not say which request it
      * answers, so it ends all of this flow's. */
     loop->tally->connection_faults[fault]++;
+    if (fault == FAULT_WOULD_BLOCK) { /* one was not taken: the others were */
+        loop->refused_later += loop->phase != PHASE_WARMUP;
+        return;
+    }
     connection_fail_waiting(loop, flow, fault);
     requests_skip_ended(flow);
     connection_rest(loop, flow);

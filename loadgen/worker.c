@@ -52,6 +52,20 @@ static void take_back_refused(struct loop *loop)
     loop->tally->udp.sums.sent -= refused;
 }
 
+/* Nor is it known which requests they were: they were given up in time. */
+static void rename_refused(struct loop *loop)
+{
+    struct accounting *a = &loop->tally->accounting;
+    uint64_t left = loop->refused_later;
+    const uint64_t given_up = left < a->timeout ? left : a->timeout;
+    left -= given_up;
+    const uint64_t unfinished = left < a->unfinished ? left : a->unfinished;
+    a->timeout -= given_up;
+    a->unfinished -= unfinished;
+    a->error += given_up + unfinished;
+    a->errors[FAULT_WOULD_BLOCK] += given_up + unfinished;
+}
+
 /* What is still open when all is over. */
 static void settle(struct loop *loop)
 {
@@ -80,8 +94,10 @@ static void settle(struct loop *loop)
         if (flow->sequence)
             end_datagrams(loop, flow);
     }
-    if (!loop->course->stream)
+    if (!loop->course->stream) {
         take_back_refused(loop);
+        rename_refused(loop);
+    }
 }
 
 static uint64_t quota_of(const struct course *course, uint32_t flow)

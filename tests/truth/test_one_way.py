@@ -177,6 +177,18 @@ class RoundTrips(Folder):
                 self.assertEqual(requests, report["udp"]["server"]["unique"])
                 self.assertEqual(requests, report["udp"]["server"]["records"])
 
+    def test_what_a_full_unix_socket_refuses_was_not_sent(self):
+        # It holds ten datagrams.
+        address = "unix-dgram:@sockbench-full-%d" % os.getpid()
+        for engine in ("epoll", "uring"):
+            with self.subTest(engine=engine), serving("iterative", address, "--work", "spin:50us"):
+                report = self.load(address, "-c", 2, "-P", 32, "-n", 300, "-w", 0, "--engine", engine)
+                a, udp = report["accounting"], report["udp"]
+                self.assertGreater(udp["loss_where"]["client_send"], 0)
+                self.assertEqual(a["sent"], udp["sent"] + udp["loss_where"]["client_send"])
+                self.assertEqual(a["errors"]["would_block"], udp["loss_where"]["client_send"])
+                self.assertEqual(a["error"], a["errors"]["would_block"])
+
 
 class OneWay(Folder):
     def told(self, address, *options):
