@@ -7,8 +7,9 @@
 #include <string.h>
 
 static const char *const load_reserved[] = {
-    "service", "cpus", "seed",    "output",       "json",        "quiet",
-    "label",   "help", "version", "server-trace", "json-stream", NULL};
+    "service",     "cpus",        "seed", "output",  "json",
+    "quiet",       "label",       "help", "version", "server-trace",
+    "json-stream", "server-cpus", NULL};
 static const char *const load_sharded[] = {"threads", NULL};
 static const char *const load_own[] = {"name",           "title", "transport",
                                        "server_options", "trace", NULL};

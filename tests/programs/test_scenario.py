@@ -128,6 +128,7 @@ BAD = [
     (load('"duration": "2 s"'), None, "a duration such as"),
     (load('\n  "size": "64q"'), "2:11", "a size such as"),
     (load('"cpus": "1"'), None, "decided by the bench"),
+    (load('"server-cpus": "1"'), None, "'server-cpus' is decided by the bench"),
     (load('"output": "x"'), None, "decided by the bench"),
     (load('"json-stream": true'), None, "decided by the bench"),
     (load('"transport": "tpc"'), None, "transport must be tcp or udp"),
