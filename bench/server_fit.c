@@ -31,8 +31,8 @@ bool server_fit(const struct scenario_server *server,
                          (is_traced ? (unsigned)NEEDS_TRACE : 0u);
     if (!needs_are_met(needs_of_service(service), met, server->model,
                        service->name, reason)) {
-        snprintf(why, SERVER_FIT_TEXT_MAX, "service %s %s", service->name,
-                 reason);
+        snprintf(why, SERVER_FIT_TEXT_MAX, "no service %s for %s",
+                 service->name, reason);
         return false;
     }
     for (size_t i = 0; i < settings->count; i++) {
@@ -43,7 +43,8 @@ bool server_fit(const struct scenario_server *server,
             needs_are_met(option->needs, met, server->model, service->name,
                           reason))
             continue;
-        snprintf(why, SERVER_FIT_TEXT_MAX, "--%s %s", option->name, reason);
+        snprintf(why, SERVER_FIT_TEXT_MAX, "no --%s for %s", option->name,
+                 reason);
         return false;
     }
     return true;

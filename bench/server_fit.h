@@ -9,7 +9,7 @@
 /*
  * True when a model takes its service and all of settings, on whatever
  * transport it has; a command is told none. Else why says what sockbench-serve
- * would: "--backlog does not apply to datagrams: they have no connection".
+ * would: "no --backlog for datagrams: they have no connection".
  * is_traced: --trace is among its options.
  */
 bool server_fit(const struct scenario_server *server,

@@ -181,7 +181,7 @@ static void print_row(const struct run *run, size_t i, bool first,
     if (json_array_size(result->measured) > 0)
         print_numbers(result, columns, out);
     else if (result->status == CELL_DOES_NOT_APPLY)
-        fprintf(out, "  does not apply\n");
+        fprintf(out, "  does not apply: %s\n", cell->does_not_apply);
     else if (result->status == CELL_NOT_RUN)
         fprintf(out, "  not run\n");
     else

@@ -159,7 +159,7 @@ static int check_needs(const struct server *server)
     char why[NEEDS_TEXT_MAX];
     if (!needs_are_met(needs_of_service(server->service), met, model, service,
                        why)) {
-        log_line("service %s %s", service, why);
+        log_line("service %s does not apply to %s", service, why);
         return EXIT_USAGE;
     }
     for (size_t i = 0; i < table->count; i++) {
@@ -167,7 +167,7 @@ static int check_needs(const struct server *server)
         if (!options_given(table, option, server->options) ||
             needs_are_met(option->needs, met, model, service, why))
             continue;
-        log_line("--%s %s", option->name, why);
+        log_line("--%s does not apply to %s", option->name, why);
         return EXIT_USAGE;
     }
     return EXIT_PASS;

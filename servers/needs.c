@@ -63,7 +63,7 @@ bool needs_are_met(unsigned needs, unsigned met, const char *model,
         const char *name = rows[i].subject == OF_MODEL     ? model
                            : rows[i].subject == OF_SERVICE ? service
                                                            : rows[i].kind;
-        snprintf(text, NEEDS_TEXT_MAX, "does not apply to %s%s: %s",
+        snprintf(text, NEEDS_TEXT_MAX, "%s%s: %s",
                  rows[i].subject == OF_MODEL     ? "model "
                  : rows[i].subject == OF_SERVICE ? "service "
                                                  : "",

@@ -36,8 +36,8 @@ unsigned needs_of_service(const struct service *service);
 
 /*
  * True when all that is needed is met. Else text says of the first need that is
- * not "does not apply to datagrams: they have no connection", or to this model
- * or service.
+ * not where it is missing and why: "datagrams: they have no connection", or
+ * this model or service.
  */
 bool needs_are_met(unsigned needs, unsigned met, const char *model,
                    const char *service, char text[static NEEDS_TEXT_MAX]);

@@ -139,7 +139,7 @@ class Whole(Case):
                 self.assertEqual(cell["status"], "does_not_apply", key)
                 if "/again/" not in key:
                     self.assertEqual(cell["reason"],
-                                     "--backlog does not apply to datagrams: they have no connection")
+                                     "no --backlog for datagrams: they have no connection")
                 continue
             self.assertEqual((cell["status"], cell["reason"]), ("ok", None), key)
             self.assertEqual(len(cell["repetitions"]), 2)
@@ -152,6 +152,7 @@ class Whole(Case):
         stuck = cells["tcp/iterative/echo/a/c=3/s=64"]
         self.assertEqual(stuck["summary"]["flows"], {"offered": 3, "served": 1})
         self.assertIn("1 of 3", done.stdout)
+        self.assertIn("does not apply: no --backlog for datagrams: they have no connection\n", done.stdout)
         self.assertIn("iterative served 1 of 3; epoll served all.", re.sub(r"\s+", " ", done.stdout))
         self.assertIn("Read this.", done.stdout)
         self.assertIn("shared layout: server on CPU ", done.stdout)

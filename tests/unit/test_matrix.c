@@ -236,12 +236,12 @@ Test(matrix, a_cell_whose_server_would_refuse_an_option_does_not_apply)
         "\"one-request\": false}},"
         "{\"name\": \"c\", \"server_options\": {\"one-request\": true}}]}";
     static const char *const expected[] = {
-        "--workers does not apply to model epoll: it takes no number of "
+        "no --workers for model epoll: it takes no number of "
         "workers",
         NULL,
-        "--workers does not apply to model uring: it takes no number of "
+        "no --workers for model uring: it takes no number of "
         "workers",
-        "--workers does not apply to model epoll: it takes no number of "
+        "no --workers for model epoll: it takes no number of "
         "workers",
         NULL,
         NULL,
@@ -249,14 +249,14 @@ Test(matrix, a_cell_whose_server_would_refuse_an_option_does_not_apply)
         NULL,
         NULL,
         NULL,
-        "--backlog does not apply to datagrams: they have no connection",
+        "no --backlog for datagrams: they have no connection",
         NULL,
         NULL,
         NULL,
         NULL,
-        "--one-request does not apply to service greeting: it reads no "
+        "no --one-request for service greeting: it reads no "
         "request",
-        "--one-request does not apply to datagrams: they have no connection",
+        "no --one-request for datagrams: they have no connection",
         NULL,
     };
     struct scenario scenario;
