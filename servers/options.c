@@ -156,7 +156,9 @@ static const struct option_spec options[] = {
      .type = OPTION_TEXT,
      .offset = AT(work),
      .argument = "WORK",
-     .help = "work a request: sleep:10ms or spin:20us; it blocks an event loop",
+     .help =
+         "work for each request: sleep:10ms or spin:20us; it blocks an event "
+         "loop",
      .check = check_work,
      .needs = NEEDS_REQUESTS},
     {.name = "cpus",
