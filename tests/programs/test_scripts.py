@@ -155,6 +155,20 @@ class Summary(unittest.TestCase):
         self.assertEqual(self.summary("").returncode, 1)
 
 
+class Configure(unittest.TestCase):
+    def test_where_criterion_is_absent_the_tests_are_left_out(self):
+        with tempfile.TemporaryDirectory() as folder:
+            known = os.path.join(folder, "pkgconfig")
+            os.mkdir(known)
+            for name in ("liburing", "jansson", "zlib"):
+                where = programs.run("pkg-config", "--variable=pcfiledir", name).stdout.strip()
+                shutil.copy(os.path.join(where, name + ".pc"), known)
+            done = programs.run("cmake", "-S", ROOT, "-B", os.path.join(folder, "build"),
+                                env={**os.environ, "PKG_CONFIG_LIBDIR": known, "PKG_CONFIG_PATH": ""})
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("The tests are left out: criterion is absent", done.stdout)
+
+
 class Install(unittest.TestCase):
     def test_programs_pages_and_scenarios_arrive_and_work(self):
         with tempfile.TemporaryDirectory() as prefix:
