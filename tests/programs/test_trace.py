@@ -167,6 +167,7 @@ class Bench(Folder):
         scenario = {"servers": [{"model": "iterative", "transport": "udp"},
                                 {"model": "gso", "transport": "udp", "service": "discard"},
                                 {"model": "epoll"}],
+                    "layout": "split" if len(os.sched_getaffinity(0)) > 1 else "shared",
                     "loads": [{"name": "a", "connections": 2, "requests": 400, "warmup": "0s",
                                "timeout": "200ms", **load}]}
         with open(os.path.join(folder, "scenario.json"), "w") as file:

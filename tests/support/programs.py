@@ -8,8 +8,10 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import unittest
 
 BIN = os.environ.get("SOCKBENCH_BIN", os.path.join(os.path.dirname(__file__), "../../build/release/bin"))
 # For what must happen: only a failure waits so long. Below a minute, when servers part with silent clients by themselves.
@@ -19,6 +21,20 @@ SERVE = os.path.join(BIN, "sockbench-serve")
 LOAD = os.path.join(BIN, "sockbench-load")
 BENCH = os.path.join(BIN, "sockbench")
 SELFTEST = os.path.join(BIN, "sockbench-selftest")
+
+
+def has_ipv6():
+    """Containers often come without."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+IPV6 = has_ipv6()
+NO_IPV6 = "no IPv6 on the loopback here"
 
 
 def run(*argv, timeout=4 * PATIENCE_S, **options):
@@ -63,6 +79,8 @@ class Server:
 def serving(model, address, *options, pass_also=(), ends_with=0, **popen):
     """A server for the time of a with block; it must end with 0 on SIGTERM, or
     as the test says. pass_also: descriptors that it inherits."""
+    if "://[" in address and not IPV6:
+        raise unittest.SkipTest(NO_IPV6)
     reader, writer = os.pipe()
     argv = [SERVE, "--model", model, "--listen", address, "--ready-fd", str(writer)]
     process = subprocess.Popen(argv + [str(o) for o in options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
