@@ -13,7 +13,12 @@ static const uint8_t magic_full[4] = {'s', 'k', 'b', '1'};
 static const uint8_t magic_tiny[4] = {'s', 'k', 't', '1'};
 static const uint8_t magic_full_upper[4] = {'S', 'K', 'B', '1'};
 static const uint8_t magic_tiny_upper[4] = {'S', 'K', 'T', '1'};
-static const char types[4] = {'D', 'W', 'F', 'D'};
+static const char types[3] = {'D', 'W', 'F'};
+
+static bool is_type(uint8_t byte)
+{
+    return byte == 'D' || byte == 'W' || byte == 'F';
+}
 
 static uint32_t crc_step(uint32_t crc, uint8_t byte)
 {
@@ -182,7 +187,8 @@ static enum frame_result decode_tiny(const uint8_t *data, size_t have_bytes,
     bool whole = get_sextets(data + 4, 4, &flow) &&
                  get_sextets(data + 8, 8, &sequence) &&
                  get_sextets(data + 16, 4, &check);
-    if (!whole || check >> 12 != tiny_check(data + 4, 0) >> 12)
+    if (!whole || check >> 12 != tiny_check(data + 4, 0) >> 12 ||
+        sequence >> 46 >= sizeof types)
         return FRAME_DAMAGED;
     *ret_frame = (struct frame){
         .type = types[sequence >> 46],
@@ -212,7 +218,8 @@ static enum frame_result decode_full(const uint8_t *data, size_t have_bytes,
                  get_sextets(data + 22, 8, &time_ns) &&
                  get_sextets(data + 30, 4, &its_nonce) &&
                  get_sextets(data + 34, 6, &check);
-    if (!whole || check != header_crc(magic_full_upper, data + 4, 30))
+    if (!whole || check != header_crc(magic_full_upper, data + 4, 30) ||
+        !is_type(data[4]))
         return FRAME_DAMAGED;
     *ret_frame = (struct frame){
         .type = (char)data[4],

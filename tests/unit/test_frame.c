@@ -101,6 +101,27 @@ static void put_digits(uint8_t *out, unsigned count, uint64_t value)
         out[i] = (uint8_t)(' ' + value % 64);
 }
 
+Test(frame, a_type_that_there_is_not_is_damage_however_right_the_check)
+{
+    struct frame odd = full;
+    uint8_t data[FRAME_HEADER_BYTES];
+    struct frame back;
+    odd.type = 'E';
+    frame_encode(&odd, data);
+    cr_expect_eq(frame_decode(data, sizeof data, full.nonce, &back),
+                 FRAME_DAMAGED);
+    for (uint64_t code = 0; code < 4; code++) {
+        uint8_t tiny[FRAME_TINY_BYTES] = "SKT1";
+        put_digits(tiny + 4, 4, 7);
+        put_digits(tiny + 8, 8, code << 46 | 99);
+        put_digits(tiny + 16, 4,
+                   (frame_crc32c(tiny, 16) & 0xfff) << 12 |
+                       (full.nonce & 0xfff));
+        cr_expect_eq(frame_decode(tiny, sizeof tiny, full.nonce, &back),
+                     code < 3 ? FRAME_OK : FRAME_DAMAGED, "%lu", code);
+    }
+}
+
 Test(frame, numbers_are_big_endian_digits_of_64)
 {
     uint64_t random = 1;
