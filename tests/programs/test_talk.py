@@ -724,7 +724,7 @@ class Screen(unittest.TestCase):
     @unittest.skipUnless(has_libedit(), "built without libedit: what is being typed is the kernel's")
     def test_what_is_being_typed_survives_a_stop(self):
         with serving("epoll", "tcp://127.0.0.1:0") as server, \
-                at_terminal("-i", program="/bin/sh", PS1="$ ", ENV="") as screen:
+                at_terminal("-i", program="/bin/sh", PS1="$ ", ENV="", LC_ALL="C.UTF-8") as screen:
             screen.until(r"\$ ")
             screen.type("%s %s\n" % (TALK, server.address))
             screen.until("(?m)^> ")
