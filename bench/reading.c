@@ -3,6 +3,7 @@
  * everybody, and, where the generator was not the limit, who answered most.
  */
 #include "bench/figures.h"
+#include "bench/point.h"
 #include "bench/table.h"
 #include "servers/cli/units.h"
 
@@ -15,14 +16,6 @@
 #define NAME_TEXT_MAX 96 /* a server's name and its workers */
 #define KEPT_UP 0.95     /* of what came due; less is behind */
 
-/* The cells of one block at the point with the most clients. */
-struct point {
-    const struct run *run;
-    size_t cells[SCENARIO_ROWS_MAX];
-    struct summary summaries[SCENARIO_ROWS_MAX];
-    size_t count;
-};
-
 /*
  * The least ratio that is worth a sentence. One run a cell on a machine that
  * does other things as well says nothing about less than a factor of two; it
@@ -34,63 +27,16 @@ static double worth_saying(const struct point *point)
     return repetitions >= 5 ? 1.1 : repetitions >= 3 ? 1.3 : 2.0;
 }
 
-static bool served_all(const struct summary *s)
-{
-    return s->flows_served >= s->flows_offered;
-}
-
-static const char *name_of(const struct point *point, size_t i)
-{
-    return point->run->matrix->cells[point->cells[i]].server->name;
-}
-
-/* Whether a is under more load than b: more comes due, or more clients ask. */
-static bool is_heavier(const struct cell *a, const struct cell *b)
-{
-    if (a->rate_per_s > b->rate_per_s || a->rate_per_s < b->rate_per_s)
-        return a->rate_per_s > b->rate_per_s;
-    return a->connections > b->connections;
-}
-
-static bool is_comparable(const struct cell *a, const struct cell *b)
-{
-    return table_is_same_block(a, b) && a->size_bytes == b->size_bytes &&
-           strcmp(a->swept_else, b->swept_else) == 0;
-}
-
-static void gather(const struct run *run, size_t head, struct point *point)
-{
-    const struct cell *cells = run->matrix->cells;
-    size_t most = head;
-    for (size_t i = head; i < run->matrix->count; i++) {
-        if (is_comparable(&cells[i], &cells[head]) &&
-            is_heavier(&cells[i], &cells[most]))
-            most = i;
-    }
-    point->run = run;
-    point->count = 0;
-    for (size_t i = head; i < run->matrix->count; i++) {
-        if (point->count == SCENARIO_ROWS_MAX ||
-            !is_comparable(&cells[i], &cells[most]) ||
-            is_heavier(&cells[i], &cells[most]) ||
-            is_heavier(&cells[most], &cells[i]) ||
-            json_array_size(run->results[i].measured) == 0)
-            continue;
-        summary_of(run->results[i].measured, &point->summaries[point->count]);
-        point->cells[point->count++] = i;
-    }
-}
-
 /* "a, b and c": the servers that served all (or those that did not). */
 static void say_names(const struct point *point, bool all, FILE *out)
 {
     size_t left = 0;
     for (size_t i = 0; i < point->count; i++)
-        left += served_all(&point->summaries[i]) == all;
+        left += point_served_all(&point->summaries[i]) == all;
     for (size_t i = 0; i < point->count; i++) {
-        if (served_all(&point->summaries[i]) != all)
+        if (point_served_all(&point->summaries[i]) != all)
             continue;
-        fputs(name_of(point, i), out);
+        fputs(point_name(point, i), out);
         left--;
         if (left > 0)
             fputs(left == 1 ? " and " : ", ", out);
@@ -102,10 +48,10 @@ static void say_served(const struct point *point, size_t whole, FILE *out)
     bool first = true;
     for (size_t i = 0; i < point->count; i++) {
         const struct summary *s = &point->summaries[i];
-        if (served_all(s))
+        if (point_served_all(s))
             continue;
         fprintf(out, "%s%s served %" PRIu64 " of %" PRIu64, first ? "" : ", ",
-                name_of(point, i), s->flows_served, s->flows_offered);
+                point_name(point, i), s->flows_served, s->flows_offered);
         first = false;
     }
     if (whole > 0) {
@@ -114,110 +60,6 @@ static void say_served(const struct point *point, size_t whole, FILE *out)
         fputs(" served all", out);
     }
     fputs(". ", out);
-}
-
-static bool rate_counts(const struct point *point, size_t i)
-{
-    const char *verdict = cell_verdict(&point->run->results[point->cells[i]]);
-    return verdict &&
-           (strcmp(verdict, "ok") == 0 || strcmp(verdict, "server_bound") == 0);
-}
-
-enum measure {
-    MEASURE_RATE,
-    MEASURE_P99,
-    MEASURE_CPU,
-};
-
-/* Whether a verdict lets this number stand beside others. */
-static bool may_be_compared(const struct point *point, size_t i,
-                            enum measure measure)
-{
-    static const char *const claims[] = {[MEASURE_RATE] = "throughput",
-                                         [MEASURE_P99] = "latency",
-                                         [MEASURE_CPU] = "server_cpu"};
-    const struct cell_result *result = &point->run->results[point->cells[i]];
-    return (measure == MEASURE_CPU || rate_counts(point, i)) &&
-           !cell_withdraws(result, claims[measure]);
-}
-
-/* Those servers of a point that served all, by one measure. */
-struct ranking {
-    size_t count;
-    size_t best, worst, first; /* first: in the scenario's order */
-    double best_value, worst_value, first_value;
-    uint64_t least_workers, most_workers; /* 0: not said */
-};
-
-static double value_of(const struct point *point, size_t i,
-                       enum measure measure)
-{
-    const struct summary *s = &point->summaries[i];
-    switch (measure) {
-    case MEASURE_RATE:
-        return s->requests_per_s.median;
-    case MEASURE_P99:
-        return s->response_p99_ns.median;
-    case MEASURE_CPU:
-        return s->server_cpu_ns_per_request.median;
-    }
-    return (double)NAN;
-}
-
-static uint64_t workers_of(const struct point *point, size_t i)
-{
-    return cell_workers(&point->run->results[point->cells[i]]);
-}
-
-static void rank_workers(struct ranking *ranking, uint64_t workers)
-{
-    if (ranking->count == 0 || workers < ranking->least_workers)
-        ranking->least_workers = workers;
-    if (ranking->count == 0 || workers > ranking->most_workers)
-        ranking->most_workers = workers;
-}
-
-/* False when fewer than two can be compared, or when a number among them does
- * not carry a comparison. */
-static bool rank(const struct point *point, enum measure measure,
-                 struct ranking *ret_ranking)
-{
-    struct ranking r = {0};
-    for (size_t i = 0; i < point->count; i++) {
-        double value = value_of(point, i, measure);
-        if (!served_all(&point->summaries[i]))
-            continue;
-        if (isnan(value) || value <= 0 || !may_be_compared(point, i, measure))
-            return false;
-        bool more = measure == MEASURE_RATE ? value > r.best_value
-                                            : value < r.best_value;
-        bool less = measure == MEASURE_RATE ? value < r.worst_value
-                                            : value > r.worst_value;
-        if (r.count == 0) {
-            r.first = i;
-            r.first_value = value;
-        }
-        if (r.count == 0 || more) {
-            r.best = i;
-            r.best_value = value;
-        }
-        if (r.count == 0 || less) {
-            r.worst = i;
-            r.worst_value = value;
-        }
-        rank_workers(&r, workers_of(point, i));
-        r.count++;
-    }
-    *ret_ranking = r;
-    return r.count >= 2;
-}
-
-/* One worker, or none named (a thread a client), is what a model is. More for
- * one than for another is a difference that is not the models'. */
-static bool is_uneven(const struct ranking *ranking)
-{
-    return ranking->most_workers > 1 &&
-           ranking->most_workers != ranking->least_workers;
 }
 
 /* "Of those that served all, " where others did not. */
@@ -232,12 +74,12 @@ static const char *with_workers(const struct point *point,
                                 const struct ranking *ranking, size_t i,
                                 char text[static NAME_TEXT_MAX])
 {
-    uint64_t workers = workers_of(point, i);
-    if (is_uneven(ranking) && workers > 0)
+    uint64_t workers = point_workers(point, i);
+    if (ranking_is_uneven(ranking) && workers > 0)
         snprintf(text, NAME_TEXT_MAX, "%s (%" PRIu64 " worker%s)",
-                 name_of(point, i), workers, workers == 1 ? "" : "s");
+                 point_name(point, i), workers, workers == 1 ? "" : "s");
     else
-        snprintf(text, NAME_TEXT_MAX, "%s", name_of(point, i));
+        snprintf(text, NAME_TEXT_MAX, "%s", point_name(point, i));
     return text;
 }
 
@@ -270,7 +112,7 @@ static void say_alike(const struct point *point, const struct ranking *ranking,
             figure_count(ranking->best_value, most), requests(point),
             point->run->scenario->repetitions == 1 ? "one run each"
                                                    : "so few runs");
-    if (is_uneven(ranking))
+    if (ranking_is_uneven(ranking))
         fputs(", with unequal numbers of workers", out);
     fputs(". ", out);
 }
@@ -309,7 +151,7 @@ static void say_ends(const struct point *point, enum measure measure,
     char worst[FIGURE_MAX];
     char best_name[NAME_TEXT_MAX];
     char worst_name[NAME_TEXT_MAX];
-    if (!rank(point, measure, &ranking) || isinf(ranking.best_value) ||
+    if (!point_rank(point, measure, &ranking) || isinf(ranking.best_value) ||
         ranking.worst_value < worth_saying(point) * ranking.best_value)
         return;
     const struct summary *last = &point->summaries[ranking.worst];
@@ -329,9 +171,9 @@ static void say_behind(const struct point *point, FILE *out)
     for (size_t i = 0; i < point->count; i++) {
         const struct summary *s = &point->summaries[i];
         if (!(s->requests_per_s.median < KEPT_UP * s->offered_per_s.median) ||
-            !rate_counts(point, i))
+            !point_rate_counts(point, i))
             continue;
-        fprintf(out, "%s%s %s %s", any ? ", " : "", name_of(point, i),
+        fprintf(out, "%s%s %s %s", any ? ", " : "", point_name(point, i),
                 answered(point), figure_count(s->requests_per_s.median, rate));
         any = true;
     }
@@ -351,7 +193,7 @@ static void say_ranking(const struct point *point, FILE *out)
         say_ends(point, MEASURE_P99,
                  "had the shortest 99th percentile of response time",
                  "the longest", out);
-    } else if (rank(point, MEASURE_RATE, &ranking)) {
+    } else if (point_rank(point, MEASURE_RATE, &ranking)) {
         say_rates(point, &ranking, out);
         return;
     }
@@ -411,10 +253,10 @@ static void say_block(const struct run *run, size_t head, FILE *out)
     FILE *said = open_memstream(&text, &size);
     if (!point || !said)
         goto out;
-    gather(run, head, point);
+    point_gather(run, head, point);
     size_t whole = 0;
     for (size_t i = 0; i < point->count; i++)
-        whole += served_all(&point->summaries[i]);
+        whole += point_served_all(&point->summaries[i]);
     if (point->count > 0 && whole < point->count)
         say_served(point, whole, said);
     if (point->count > 0)
