@@ -9,6 +9,8 @@ const fs = require("fs");
 const path = require("path");
 const { loadBundles, readJson, render } = require("./render.js");
 
+const LINE_LETTERS = 110; // of a caption
+
 const LAYOUTS = {
     split: "server and load on different CPUs",
     shared: "server and load on one CPU",
@@ -18,6 +20,19 @@ const LAYOUTS = {
 
 function counted(count, word) {
     return `${count} ${word}${count === 1 ? "" : "s"}`;
+}
+
+// Joined by semicolons, in lines that a panel is wide enough for.
+function wrapped(notes) {
+    const text = [];
+    for (const note of notes) {
+        const last = text.length - 1;
+        if (last >= 0 && text[last].length + note.length + 2 <= LINE_LETTERS)
+            text[last] += `; ${note}`;
+        else
+            text.push(note);
+    }
+    return text;
 }
 
 // How it was measured, in words: only what the run itself says.
@@ -47,7 +62,7 @@ function caption(rows, report, { needs, against, marks = against, note }) {
     if (drawn.some((row) => row.verdict === "generator_bound"))
         notes.push("diamonds: the load generator was the limit");
     if (drawn.some((row) => row.verdict === "unstable"))
-        notes.push("triangles: the rate was not steady");
+        notes.push("triangles: the rate was not steady, or others used the CPUs");
     if (drawn.some((row) => row.outcome === "broke"))
         notes.push("crosses: it did not hold");
     if (drawn.some((row) => row.slo_p99_ns))
@@ -62,9 +77,7 @@ function caption(rows, report, { needs, against, marks = against, note }) {
     const failed = rows.filter((row) => row.status === "failed").length;
     if (failed > 0)
         notes.push(`${counted(failed, "failed cell")} not drawn`);
-    const text = [lines.join(", ")];
-    if (notes.length > 0)
-        text.push(notes.join("; "));
+    const text = [lines.join(", "), ...wrapped(notes)];
     if (note)
         text.push(note);
     return text;
