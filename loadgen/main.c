@@ -177,8 +177,12 @@ static bool nobody_is_there(const struct plan *plan,
         return false;
     if (plan->course.stream)
         return total->flows_connected == 0;
-    return total->answered_total == 0 &&
-           total->connection_faults[FAULT_REFUSED] > 0;
+    if (total->answered_total > 0)
+        return false;
+    /* One way nothing is answered by a server that is there, either. */
+    return total->connection_faults[FAULT_REFUSED] > 0 ||
+           (!plan->course.one_way && !result->complete &&
+            total->connection_faults[FAULT_OTHER] > 0);
 }
 
 /* Where there is a trace of the server's, once nothing is on its way. */

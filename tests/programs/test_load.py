@@ -128,6 +128,9 @@ class Words(unittest.TestCase):
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
                 s.bind(folder + "/datagrams")
                 self.refused(1, "unix:%s/datagrams" % folder, "-d", "1s", says="wrong type for socket")
+            with socket.socket(socket.AF_UNIX) as s:
+                s.bind(folder + "/stream")
+                self.refused(1, "unix-dgram:%s/stream" % folder, "-d", "1s", says="wrong type for socket")
 
     def test_limits_are_foreseen(self):
         def few():
