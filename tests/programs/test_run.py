@@ -250,7 +250,8 @@ class Layout(Case):
     def test_sharded_each_worker_serves_the_thread_on_its_cpu(self):
         cpus = sorted(os.sched_getaffinity(0))
         servers = [epoll(), {"model": "epoll-workers"}, {"model": "reuseport", "transport": "udp"}]
-        self.scenario(servers, [load(connections=10 * len(cpus))], layout="sharded")
+        all_of_them = {"name": "a", "requests": 2000, "warmup": "50ms", "timeout": "2s", "connections": 10 * len(cpus)}
+        self.scenario(servers, [all_of_them], layout="sharded")
         done = self.run_bench(os.path.join(self.folder, "mine.json"))
         self.assertIn("(sharded layout: a worker and a thread of the generator on each of CPUs ", done.stdout)
         report = self.report()
