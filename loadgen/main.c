@@ -185,6 +185,14 @@ static bool nobody_is_there(const struct plan *plan,
             total->connection_faults[FAULT_OTHER] > 0);
 }
 
+/* One way, a flow of which anything came. */
+static void count_served(struct tally *total, uint64_t flows)
+{
+    total->flows_served =
+        flows < total->flows_connected ? flows : total->flows_connected;
+    total->flows_unserved = total->flows_connected - total->flows_served;
+}
+
 /* Where there is a trace of the server's, once nothing is on its way. */
 static int read_passage(struct plan *plan, struct run_result *result)
 {
@@ -195,6 +203,8 @@ static int read_passage(struct plan *plan, struct run_result *result)
     int r = passage_read(
         plan->passage, course->epoch_ns, course->one_way ? sums->sent : 0,
         sums->unique + sums->duplicate + sums->ancient, course->timeout_ns);
+    if (r == 0 && course->one_way)
+        count_served(&result->total, plan->passage->counts.flows);
     if (r == 0 && course->one_way)
         r = replay(plan->passage, course->epoch_ns, course->timeout_ns,
                    &result->total);

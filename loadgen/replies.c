@@ -190,6 +190,8 @@ static void on_datagram(struct loop *loop, struct flow *flow,
         tally->udp.foreign++;
         return;
     }
+    if (loop->course->one_way) /* whoever answers is no discard server */
+        fault = PAYLOAD_LONG;
     if (fault != PAYLOAD_OK) {
         tally->content_faults[fault]++;
         tally->udp.corrupt++;

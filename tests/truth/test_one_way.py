@@ -261,6 +261,18 @@ class OneWay(Folder):
         self.assertEqual((1000, 1000, 0), (a["scheduled"], a["ok"], a["error"]))
         self.assertEqual((1000, 1000, 0), (udp["sent"], udp["unique"], udp["lost"]))
 
+    def test_a_silent_flow_is_not_served_and_a_server_that_answers_fails_the_run(self):
+        server = Knowing(self.path)
+        answer = server.answer
+        server.answer = lambda data, peer: parse(data)[1] == 1 or answer(data, peer)
+        server.start()
+        self.addCleanup(server.stop)
+        report = self.load(server.address, "--one-way", "-c", 3, "-r", 1000, "-d", "300ms", "--server-trace",
+                           self.path, expect=4)
+        self.assertEqual({"offered": 3, "connected": 3, "served": 2, "unserved": 1}, report["load"]["flows"])
+        self.assertGreater(report["load"]["content_faults"]["long"], 0)
+        self.assertIn("nobody asked for", report["verdict"]["reasons"][0])
+
     def test_nothing_is_made_up_without_a_trace(self):
         with serving("iterative", "udp://127.0.0.1:0", "--service", "discard") as server:
             report = self.load(server.address, "--one-way", "-c", 1, "-n", 100)
