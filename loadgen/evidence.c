@@ -227,7 +227,10 @@ void put_evidence(json_t *report, const struct view *view)
                    : (double)NAN,
               open ? NO_WINDOW : "a closed loop has no schedule");
     put_known(out, absent, "lateness_ratio", evidence_lateness_ratio(view),
-              open ? "nothing was answered" : "a closed loop has no schedule");
+              !open ? "a closed loop has no schedule"
+              : view->total->accounting.ok == 0
+                  ? "nothing was answered"
+                  : "too few replies for a median (20)");
     put_shared_cpus(out, &view->plan->placement);
     put_foreign(out, &d);
     put_null(out, "server_foreign_cpu"); /* known to who started the server */

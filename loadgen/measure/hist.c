@@ -101,7 +101,7 @@ bool hist_quantile_censored(const struct hist *hist, uint64_t beyond, double q,
 {
     uint64_t total = hist->total + beyond;
     double n = (double)total;
-    if (total == 0 || (q > 0.5 && n * (1 - q) < 10 - 1e-6))
+    if (total == 0 || n * (1 - q) < 10 - 1e-6)
         return false;
     uint64_t rank = rank_of(q * n, total);
     double spread = 1.959963984540054 * sqrt(n * q * (1 - q));
