@@ -344,6 +344,7 @@ static const struct option_spec rows[] = {
      .type = OPTION_TEXT,
      .offset = AT(label),
      .argument = "K=V,...",
+     .adds = true,
      .check = check_label,
      .help = "kept in the report"},
     {.name = "json",

@@ -121,6 +121,39 @@ static int parse_number(const struct option_spec *option, const char *text,
     return 0;
 }
 
+/* Texts that no argument holds; a config points into them until the end. */
+struct joined {
+    struct joined *next;
+    char text[];
+};
+static struct joined *joined;
+
+static const char *join(const char *earlier, const char *text)
+{
+    const size_t length = strlen(earlier) + 1 + strlen(text) + 1;
+    struct joined *made = malloc(sizeof *made + length);
+    if (!made)
+        return NULL;
+    snprintf(made->text, length, "%s,%s", earlier, text);
+    made->next = joined;
+    joined = made;
+    return made->text;
+}
+
+static int set_text(const struct option_spec *option, const char *text,
+                    void *at, struct option_error *error)
+{
+    const char *earlier;
+    memcpy(&earlier, at, sizeof earlier);
+    if (option->adds && earlier) {
+        text = join(earlier, text);
+        if (!text)
+            return fail(error, "--%s: out of memory", option->name);
+    }
+    memcpy(at, &text, sizeof text);
+    return 0;
+}
+
 static int set_value(const struct option_spec *option, const char *text,
                      void *config, struct option_error *error)
 {
@@ -146,8 +179,7 @@ static int set_value(const struct option_spec *option, const char *text,
         memcpy(at, &text, sizeof text);
         return 0;
     case OPTION_TEXT:
-        memcpy(at, &text, sizeof text);
-        return 0;
+        return set_text(option, text, at, error);
     case OPTION_COUNT:
     case OPTION_BYTES:
     case OPTION_DURATION:

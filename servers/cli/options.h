@@ -36,6 +36,7 @@ struct option_spec {
     const char *choices; /* for OPTION_CHOICE: "a|b|c" */
     /* Optional: NULL when text is good, else why it is not. */
     const char *(*check)(const char *text);
+    bool adds; /* OPTION_TEXT: given again it adds to the text, by a comma */
     unsigned needs; /* bits of the program's own; 0: nothing in particular */
 };
 

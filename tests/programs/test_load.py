@@ -293,7 +293,7 @@ class Runs(unittest.TestCase):
 
     def test_labels_seed_and_words_are_kept(self):
         with serving("epoll", "tcp://127.0.0.1:0") as server:
-            report = load_json(server.address, "-n", 100, "-w", 0, "--label", "who=me,when=now", "--seed", 9)
+            report = load_json(server.address, "-n", 100, "-w", 0, "--label", "who=me", "--label", "when=now", "--seed", 9)
             self.assertEqual(report["run"]["labels"], {"who": "me", "when": "now"})
             self.assertEqual(report["run"]["seed"], 9)
             self.assertEqual(report["run"]["argv"][1], server.address)

@@ -35,6 +35,7 @@ static const struct option_spec rows[] = {
      .offset = AT(name),
      .argument = "TEXT",
      .help = "x",
+     .adds = true,
      .check = not_bob},
     {.name = "engine",
      .type = OPTION_CHOICE,
@@ -163,4 +164,17 @@ Test(options, those_that_words_have_set_are_known_whatever_their_value)
     cr_expect(options_given(&table, options_find(&table, "size"), &config));
     cr_assert_eq(options_set(&table, "rate", "x", &config, &error), -EINVAL);
     cr_expect_not(options_given(&table, options_find(&table, "rate"), &config));
+}
+
+Test(options, a_text_that_adds_keeps_what_was_said_before)
+{
+    struct config config = {0};
+    struct option_error error;
+    cr_assert_eq(options_set(&table, "name", "ann", &config, &error), 0);
+    cr_assert_eq(options_set(&table, "name", "cid", &config, &error), 0);
+    cr_assert_eq(options_set(&table, "name", "dee", &config, &error), 0);
+    cr_expect_str_eq(config.name, "ann,cid,dee");
+    cr_assert_eq(options_set(&table, "engine", "uring", &config, &error), 0);
+    cr_assert_eq(options_set(&table, "engine", "epoll", &config, &error), 0);
+    cr_expect_str_eq(config.engine, "epoll");
 }
