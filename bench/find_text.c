@@ -34,10 +34,11 @@ void find_print_plan(const struct find *find, FILE *out)
     uint64_t step_ns = options->load.warmup_ns + options->step_duration_ns +
                        options->load.timeout_ns + STEP_EXTRA_NS;
     uint64_t total_s = step_ns * options->max_steps / NS_PER_S;
-    fprintf(out, "%s (%s %s), %" PRIu64 " connection%s, %s: %s\n", target->name,
+    char connections[UNITS_THINGS_MAX];
+    fprintf(out, "%s (%s %s), %s, %s: %s\n", target->name,
             transport_name(target->server.transport), target->server.service,
-            options->load.connections,
-            options->load.connections == 1 ? "" : "s",
+            units_format_things(options->load.connections, "connection",
+                                "connections", connections),
             strchr(options->load.size, ':')
                 ? options->load.size
                 : units_format_bytes(target->cell.size_bytes, size),

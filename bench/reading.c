@@ -50,8 +50,12 @@ static void say_served(const struct point *point, size_t whole, FILE *out)
         const struct summary *s = &point->summaries[i];
         if (point_served_all(s))
             continue;
-        fprintf(out, "%s%s served %" PRIu64 " of %" PRIu64, first ? "" : ", ",
-                point_name(point, i), s->flows_served, s->flows_offered);
+        char served[UNITS_TEXT_MAX];
+        char offered[UNITS_TEXT_MAX];
+        fprintf(out, "%s%s served %s of %s", first ? "" : ", ",
+                point_name(point, i),
+                units_format_count(s->flows_served, served),
+                units_format_count(s->flows_offered, offered));
         first = false;
     }
     if (whole > 0) {
@@ -237,11 +241,13 @@ static void say_where(const struct run *run, size_t head,
     const struct scenario_load *load = cell->load;
     char of_size[UNITS_TEXT_MAX + 2];
     char of_rate[FIGURE_MAX + 8];
-    fprintf(out, "%s, %s%s, %" PRIu64 " client%s%s: %s\n",
-            load->title ? load->title : load->name,
-            cell->server->transport == TRANSPORT_TCP ? "TCP" : "UDP",
-            size_text(run, head, of_size), cell->connections,
-            cell->connections == 1 ? "" : "s", rate_text(cell, of_rate), text);
+    char clients[UNITS_THINGS_MAX];
+    fprintf(
+        out, "%s, %s%s, %s%s: %s\n", load->title ? load->title : load->name,
+        cell->server->transport == TRANSPORT_TCP ? "TCP" : "UDP",
+        size_text(run, head, of_size),
+        units_format_things(cell->connections, "client", "clients", clients),
+        rate_text(cell, of_rate), text);
 }
 
 /* One block's sentences. */

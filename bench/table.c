@@ -11,7 +11,7 @@
 /* Which columns a block needs beside those that every block has. */
 struct columns {
     bool size, offered, swept, workers, lost;
-    int server_width, swept_width;
+    int server_width, swept_width, served_width;
 };
 
 bool table_is_same_block(const struct cell *a, const struct cell *b)
@@ -27,9 +27,26 @@ static int wider(int width, const char *text)
     return length > width ? length : width;
 }
 
+#define SERVED_TEXT_MAX (2 * UNITS_TEXT_MAX + 4)
+
+/* "1 of 64"; "-" where nobody was to be served. */
+static const char *served_text(const struct summary *summary,
+                               char text[static SERVED_TEXT_MAX])
+{
+    char served[UNITS_TEXT_MAX];
+    char offered[UNITS_TEXT_MAX];
+    if (summary->flows_offered == 0)
+        return "-";
+    snprintf(text, SERVED_TEXT_MAX, "%s of %s",
+             units_format_count(summary->flows_served, served),
+             units_format_count(summary->flows_offered, offered));
+    return text;
+}
+
 static struct columns columns_of(const struct run *run, const struct cell *head)
 {
-    struct columns columns = {.server_width = 6, .swept_width = 5};
+    struct columns columns = {
+        .server_width = 6, .swept_width = 5, .served_width = 9};
     for (size_t i = 0; i < run->matrix->count; i++) {
         const struct cell *cell = &run->matrix->cells[i];
         if (!table_is_same_block(cell, head))
@@ -40,6 +57,11 @@ static struct columns columns_of(const struct run *run, const struct cell *head)
         columns.swept |= cell->swept_else[0] != '\0';
         columns.workers |= cell_workers(&run->results[i]) > 0;
         columns.server_width = wider(columns.server_width, cell->server->name);
+        struct summary summary;
+        char served[SERVED_TEXT_MAX];
+        summary_of(run->results[i].measured, &summary);
+        columns.served_width =
+            wider(columns.served_width, served_text(&summary, served));
         if (cell->swept_else[0])
             columns.swept_width =
                 wider(columns.swept_width, cell->swept_else + 1);
@@ -97,12 +119,12 @@ static void print_heading(const struct run *run, const struct cell *head,
     if (columns->swept)
         fprintf(out, "  %-*s", columns->swept_width, "swept");
     fprintf(out,
-            "  %-*s%s  %10s    served        p50        p99"
+            "  %-*s%s  %10s %*s        p50        p99"
             "  CPU/request     memory%s\n",
             columns->server_width, "server",
             columns->workers ? "  workers" : "",
-            head->one_way ? "arrived/s" : "requests/s",
-            columns->lost ? "   lost" : "");
+            head->one_way ? "arrived/s" : "requests/s", columns->served_width,
+            "served", columns->lost ? "   lost" : "");
 }
 
 /* A star says that the generator was the limit, not the server. */
@@ -121,24 +143,21 @@ static void print_numbers(const struct cell_result *result,
 {
     struct summary s;
     char rate[FIGURE_MAX];
-    char served[48] = "-";
+    char served[SERVED_TEXT_MAX];
     char p50[FIGURE_MAX];
     char p99[FIGURE_MAX];
     char cpu[FIGURE_MAX];
     char memory[FIGURE_MAX];
     char workers[24] = "-";
     summary_of(result->measured, &s);
-    if (s.flows_offered > 0)
-        snprintf(served, sizeof served, "%" PRIu64 " of %" PRIu64,
-                 s.flows_served, s.flows_offered);
     uint64_t budget = cell_workers(result);
     if (budget > 0)
         snprintf(workers, sizeof workers, "%" PRIu64, budget);
     if (columns->workers)
         fprintf(out, "  %7s", workers);
-    fprintf(out, "  %10s%s %9s %10s %10s  %11s %10s",
+    fprintf(out, "  %10s%s %*s %10s %10s  %11s %10s",
             figure_count(s.requests_per_s.median, rate), rate_mark(result),
-            served,
+            columns->served_width, served_text(&s, served),
             figure_percentile(s.response_p50_ns.median, s.response_p50_ns.above,
                               s.p50_below_lateness, p50),
             figure_percentile(s.response_p99_ns.median, s.response_p99_ns.above,
@@ -157,7 +176,7 @@ static void print_point(const struct cell *cell, bool first,
     char size[UNITS_TEXT_MAX];
     char rate[FIGURE_MAX];
     if (first)
-        fprintf(out, "  %7" PRIu64, cell->connections);
+        fprintf(out, "  %7s", units_format_count(cell->connections, size));
     else
         fprintf(out, "  %7s", "");
     if (columns->size)
