@@ -14,12 +14,13 @@ class FakeApt:
     """A PATH on which dpkg-query knows some packages and apt-get only writes
     down what it was asked."""
 
-    def __init__(self, installed, apt_code=0, node=True):
+    def __init__(self, installed, apt_code=0, node=True, without=None):
         self.folder = tempfile.mkdtemp()
         self.asked = os.path.join(self.folder, "asked")
         known = "".join("%s installed\n" % name for name in installed)
         self.program("dpkg-query", "cat <<'END'\n%sEND\nexit 1" % known)
-        self.program("apt-get", 'echo "$@" >>%s\nexit %d' % (self.asked, apt_code))
+        refuse = "case \"$*\" in *'%s'*) exit 100 ;; esac\n" % without if without else ""
+        self.program("apt-get", 'echo "$@" >>%s\n%sexit %d' % (self.asked, refuse, apt_code))
         self.program("id", "echo 0")
         for name in ("sh", "dirname", "awk", "grep", "mkdir", "tail", "env", "cat"):
             os.symlink(shutil.which(name), os.path.join(self.folder, name))
@@ -91,6 +92,19 @@ class Setup(unittest.TestCase):
         done = fake.setup()
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("graphs will be skipped", done.stderr)
+
+    def test_an_extra_that_cannot_be_had_takes_no_other_with_it(self):
+        fake = self.fake(BUILD + GRAPHS + ["libcriterion-dev", "python3", "python3-jsonschema"], without="sockperf")
+        done = fake.setup("--tests")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([line for line in done.stderr.splitlines() if line.startswith("setup:")],
+                         ["setup: could not install sockperf: what wants it will be skipped"])
+        alone = [line.split()[-1] for line in fake.asked_for() if " install " in line][1:]
+        self.assertIn("shellcheck", alone)
+
+    def test_needed_packages_that_cannot_be_had_fail_it(self):
+        done = self.fake(BUILD + GRAPHS, without="libcriterion-dev").setup("--tests")
+        self.assertEqual(done.returncode, 1)
 
     def test_build_packages_that_cannot_be_had_fail_it(self):
         fake = self.fake(GRAPHS, apt_code=100)
