@@ -74,7 +74,9 @@ static void put_losses(json_t *object, const struct losses *losses)
 {
     put_text(object, "by", losses_by_name(losses->by));
     put_count(object, "sends", losses->sends);
-    put_count(object, "arrived", losses->arrived);
+    put_cause(object, "arrived",
+              (struct losses_count){!losses->arrived_unknown,
+                                    (int64_t)losses->arrived});
     put_cause(object, "client_send", losses->client_send);
     put_cause(object, "local_qdisc", losses->local_qdisc);
     put_cause(object, "link_forward", losses->link_forward);

@@ -163,7 +163,9 @@ static void by_sockets(const struct losses_facts *facts, struct losses *l)
         l->arrived = facts->server.received;
     }
     l->client_buffer = of((int64_t)facts->client.drops);
-    l->unknown = of(less(l->sends, l->arrived) - sum(l));
+    l->arrived_unknown = !facts->server.counted && !facts->replies;
+    if (!l->arrived_unknown)
+        l->unknown = of(less(l->sends, l->arrived) - sum(l));
 }
 
 void losses_of(const struct losses_facts *facts, struct losses *ret_losses)

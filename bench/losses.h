@@ -59,8 +59,9 @@ struct losses_count {
 struct losses {
     enum losses_by by;
     uint64_t sends;
-    uint64_t arrived; /* replies at the client; without replies, at the
-                         server */
+    uint64_t arrived;     /* replies at the client; without replies, at the
+                             server */
+    bool arrived_unknown; /* without replies, and nobody counted */
     struct losses_count client_send, local_qdisc, link_forward, server_buffer,
         server, link_back, client_buffer, unknown;
     struct losses_count difference; /* known where something can contradict */

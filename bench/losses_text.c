@@ -58,6 +58,7 @@ static void print_causes(const json_t *sum, FILE *out)
 {
     char text[FIGURE_MAX];
     bool first = true;
+    const bool known = json_is_integer(json_object_get(sum, "arrived"));
     json_int_t lost = number(sum, "sends") - number(sum, "arrived");
     fprintf(out, "of %s sent",
             figure_count((double)number(sum, "sends"), text));
@@ -65,12 +66,18 @@ static void print_causes(const json_t *sum, FILE *out)
         fprintf(out, " none was lost.\n");
         return;
     }
-    fprintf(out, "\n%s were lost", figure_count((double)lost, text));
+    if (known)
+        fprintf(out, "\n%s were lost", figure_count((double)lost, text));
+    else
+        fprintf(out, ",\nnobody knows how many arrived");
     for (size_t i = 0; i < sizeof causes / sizeof *causes; i++) {
         json_int_t count = number(sum, causes[i].key);
         if (count == 0)
             continue;
-        fprintf(out, "%s %s %s", first ? ":" : ",",
+        fprintf(out, "%s %s %s",
+                !first  ? ","
+                : known ? ":"
+                        : "; lost",
                 figure_count((double)count, text), causes[i].words);
         first = false;
     }

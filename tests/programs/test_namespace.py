@@ -238,6 +238,16 @@ class Host(Case):
         self.assertEqual((where["by"], where["difference"], where["local_qdisc"]), ("sockets", None, None))
         self.assertIn("Datagrams, on the host (asked for): ", done.stdout)
 
+    def test_what_nobody_counted_is_not_lost(self):
+        sink = FOREIGN.replace("s.sendto(data.upper(), peer)", "pass")
+        server = {"name": "sink", "transport": "udp", "service": "discard",
+                  "command": ["/usr/bin/python3", "-c", sink, "{port}"]}
+        reports, done = self.measure([server], [dict(FLOOD, **{"one-way": True})], "--namespace", "host")
+        where = reports[0][1]["udp"]["loss_where"]
+        self.assertEqual((where["by"], where["arrived"], where["unknown"]), ("sockets", None, None))
+        self.assertIn("nobody knows how many arrived", done.stdout)
+        self.assertNotIn("were lost", done.stdout)
+
     def test_a_machine_that_refuses_is_told_why(self):
         if not allows(forbid_namespaces):
             self.skipTest("this machine allows no user namespace in which to forbid others")
