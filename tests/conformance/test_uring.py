@@ -56,7 +56,8 @@ class Starved(unittest.TestCase):
     def test_stalled_peers_hold_no_buffer_of_the_others(self):
         for model, name, options in SCARCE:
             with self.subTest(model=model, scarce=name), stream(model, "--sndbuf", "8k", *options) as server:
-                stalled = [connect(server, rcvbuf=4096) for _ in range(20)]
+                # With buffers of 100 bytes each of them takes long: a few show the same.
+                stalled = [connect(server, rcvbuf=4096) for _ in range(5 if name == "all of it" else 20)]
                 sent = stuff(stalled)
                 with connect(server) as client:
                     data = noise(light(1 << 20, 1 << 17))
