@@ -93,6 +93,12 @@ static void invalid_datagrams(const struct view *view, json_t *reasons)
             "%s: the server answered twice (or a link on the way "
             "duplicates: --path link)",
             THINGS(sums->duplicate, "duplicate reply", "duplicate replies"));
+    if (view->total->accounting.ok == 0 && view->total->udp.foreign > 0)
+        add_reason(reasons,
+                   "%s: the server answers from another address, or an "
+                   "earlier run",
+                   THINGS(view->total->udp.foreign, "foreign reply",
+                          "foreign replies"));
     if (sums->sent > 0 && (double)lost > limit)
         add_reason(reasons,
                    "%s of %s datagrams were lost, a ratio of %.3g: more than "

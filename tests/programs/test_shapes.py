@@ -295,6 +295,22 @@ class Unconnected(unittest.TestCase):
         in_the_end = report["accounting"]["ok"] + report["udp"]["late"]  # on a busy machine some take their time
         self.assertEqual((report["udp"]["foreign"], report["udp"]["lost"], in_the_end), (1, 1, 199))
 
+    def test_a_server_that_answers_from_another_port_alone_is_named(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, \
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            server.bind(("127.0.0.1", 0))
+
+            def answer():
+                for _ in range(3):
+                    other.sendto(*server.recvfrom(65536))
+            thread = threading.Thread(target=answer, daemon=True)
+            thread.start()
+            result = run(LOAD, "udp://127.0.0.1:%d" % server.getsockname()[1], "-c", 1, "-n", 3, "-w", 0, "--service",
+                         "echo", "--timeout", "100ms", "--unconnected")
+            thread.join(10)
+        self.assertEqual(result.returncode, 4, result.stderr)
+        self.assertIn("3 foreign replies: the server answers from another address", result.stdout)
+
 
 class IdleClients(unittest.TestCase):
     def test_they_come_wait_ask_and_return(self):
