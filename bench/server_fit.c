@@ -5,14 +5,18 @@
 
 #include <assert.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 
 static bool is_set(const struct setting *setting,
                    const struct option_spec *option)
 {
-    return option->type != OPTION_FLAG || strcmp(setting->text, "on") == 0 ||
-           strcmp(setting->text, "true") == 0;
+    struct server_options options = {0};
+    struct option_error error;
+    options_defaults(&server_option_table, &options);
+    /* It was checked when it was read. */
+    (void)options_set(&server_option_table, setting->name, setting->text,
+                      &options, &error);
+    return options_changed(option, &options);
 }
 
 bool server_fit(const struct scenario_server *server,

@@ -116,51 +116,22 @@ static const struct vain {
     {"remote-max-bits", is_local, NO_CAP},
 };
 
-static const void *value_of(const struct option_spec *row,
-                            const struct load_options *options)
-{
-    return (const char *)options + row->offset;
-}
-
 /* The text of an option that has one, else NULL. */
 static const char *text_of(const struct option_spec *row,
                            const struct load_options *options)
 {
     const char *text = NULL;
     if (row->type == OPTION_TEXT || row->type == OPTION_CHOICE)
-        memcpy(&text, value_of(row, options), sizeof text);
+        memcpy(&text, (const char *)options + row->offset, sizeof text);
     return text;
-}
-
-/* Is it another than the default? To type the default is no mistake. */
-static bool is_given(const struct option_spec *row,
-                     const struct load_options *options,
-                     const struct load_options *defaults)
-{
-    const char *text = text_of(row, options);
-    const char *usual = text_of(row, defaults);
-    switch (row->type) {
-    case OPTION_TEXT:
-    case OPTION_CHOICE:
-        return text && !(usual && strcmp(text, usual) == 0);
-    case OPTION_FLAG:
-    case OPTION_SWITCH:
-        return memcmp(value_of(row, options), value_of(row, defaults),
-                      sizeof(bool)) != 0;
-    default: /* 64 bits, whole or real */
-        return memcmp(value_of(row, options), value_of(row, defaults),
-                      sizeof(uint64_t)) != 0;
-    }
 }
 
 bool load_is_vain(const struct load_kind *kind, char text[static VAIN_TEXT_MAX])
 {
-    struct load_options defaults = {0};
-    options_defaults(&load_option_table, &defaults);
     for (size_t i = 0; i < sizeof vain / sizeof *vain; i++) {
         const struct option_spec *row =
             options_find(&load_option_table, vain[i].option);
-        if (!is_given(row, kind->options, &defaults) || !vain[i].where(kind))
+        if (!options_changed(row, kind->options) || !vain[i].where(kind))
             continue;
         const char *value = text_of(row, kind->options);
         snprintf(text, VAIN_TEXT_MAX, "--%s%s%s%s: %s", row->name,

@@ -164,7 +164,7 @@ static int check_needs(const struct server *server)
     }
     for (size_t i = 0; i < table->count; i++) {
         const struct option_spec *option = &table->options[i];
-        if (!options_given(table, option, server->options) ||
+        if (!options_changed(option, server->options) ||
             needs_are_met(option->needs, met, model, service, why))
             continue;
         log_line("--%s does not apply to %s", option->name, why);

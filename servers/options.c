@@ -273,9 +273,6 @@ static const struct option_spec options[] = {
      .help = "the version"},
 };
 
-_Static_assert(sizeof options / sizeof *options <= SERVER_OPTIONS_MAX,
-               "given[] has a place for each");
-
 const struct option_table server_option_table = {
     .usage = "--model NAME [--listen ADDRESS] [options]",
     .summary = "Serves echo or another service on one socket, in the "
@@ -291,5 +288,4 @@ const struct option_table server_option_table = {
         "this machine.",
     .options = options,
     .count = sizeof options / sizeof *options,
-    .given = AT(given),
 };

@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SERVER_OPTIONS_MAX 40
 
 /* Zero stands for "not given" wherever a number has no fallback. */
 struct server_options {
@@ -45,8 +44,6 @@ struct server_options {
     uint64_t ring_entries;
     uint64_t cq_entries;
     uint64_t ring_buffers;
-    bool given[SERVER_OPTIONS_MAX]; /* by the command line, as the table has
-                                       them */
 };
 
 extern const struct option_table server_option_table;

@@ -190,21 +190,6 @@ static int set_value(const struct option_spec *option, const char *text,
     return fail(error, "--%s: unknown kind of option", option->name);
 }
 
-static void note_given(const struct option_table *table,
-                       const struct option_spec *option, void *config)
-{
-    bool *given = (bool *)((char *)config + table->given);
-    if (table->given)
-        given[option - table->options] = true;
-}
-
-bool options_given(const struct option_table *table,
-                   const struct option_spec *option, const void *config)
-{
-    const bool *given = (const bool *)((const char *)config + table->given);
-    return table->given && given[option - table->options];
-}
-
 void options_defaults(const struct option_table *table, void *config)
 {
     struct option_error error;
@@ -218,16 +203,45 @@ void options_defaults(const struct option_table *table, void *config)
     }
 }
 
+bool options_changed(const struct option_spec *option, const void *config)
+{
+    struct option_spec alone = *option;
+    const struct option_table table = {.options = &alone, .count = 1};
+    const void *at = (const char *)config + option->offset;
+    const char *text;
+    union {
+        bool flag;
+        uint64_t number;
+        double real;
+        const char *text;
+    } usual = {0};
+    alone.offset = 0;
+    options_defaults(&table, &usual);
+    switch (option->type) {
+    case OPTION_FLAG:
+    case OPTION_SWITCH:
+        return memcmp(at, &usual.flag, sizeof usual.flag) != 0;
+    case OPTION_TEXT:
+    case OPTION_CHOICE:
+        memcpy(&text, at, sizeof text);
+        return text && !(usual.text && strcmp(text, usual.text) == 0);
+    case OPTION_RATE:
+    case OPTION_RATIO:
+        return memcmp(at, &usual.real, sizeof usual.real) != 0;
+    case OPTION_COUNT:
+    case OPTION_BYTES:
+    case OPTION_DURATION:
+        break;
+    }
+    return memcmp(at, &usual.number, sizeof usual.number) != 0;
+}
+
 int options_set(const struct option_table *table, const char *name,
                 const char *text, void *config, struct option_error *error)
 {
     const struct option_spec *option = options_find(table, name);
-    if (option) {
-        int r = set_value(option, text, config, error);
-        if (r == 0)
-            note_given(table, option, config);
-        return r;
-    }
+    if (option)
+        return set_value(option, text, config, error);
     const char *near = options_nearest(table, name);
     return fail(error, "unknown option '%s'%s%s%s", name,
                 near ? " (did you mean '" : "", near ? near : "",
@@ -317,7 +331,6 @@ int options_parse(const struct option_table *table, int argc, char **argv,
         int r = set_value(option, text, config, error);
         if (r < 0)
             return r;
-        note_given(table, option, config);
     }
     *ret_operands = optind;
     return 0;

@@ -46,8 +46,6 @@ struct option_table {
     const char *closing; /* examples and exit codes, printed last; or NULL */
     const struct option_spec *options;
     size_t count;
-    size_t given; /* of a bool an option in the config struct, true of those
-                     that words have set; 0: there is none */
 };
 
 struct option_error {
@@ -69,9 +67,9 @@ int options_parse(const struct option_table *table, int argc, char **argv,
 int options_set(const struct option_table *table, const char *name,
                 const char *text, void *config, struct option_error *error);
 
-/* Whether words have set it; false where the table keeps no such thing. */
-bool options_given(const struct option_table *table,
-                   const struct option_spec *option, const void *config);
+/* Whether config has another value of it than the default: to type the default
+ * is to ask for nothing. */
+bool options_changed(const struct option_spec *option, const void *config);
 
 /* The row called name, or NULL. */
 const struct option_spec *options_find(const struct option_table *table,

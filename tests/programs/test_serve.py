@@ -93,7 +93,7 @@ class Needs(unittest.TestCase):
     # found last of all words, so whoever complains of it has taken the others.
     VALUES = {
         "service": "echo", "one-request": None, "close-word": "x", "exit-after": 1, "workers": 1, "max-clients": 9,
-        "backlog": 9, "buffer": 9000, "rcvbuf": 9000, "sndbuf": 9000, "nodelay": "on", "tcp-cc": "reno",
+        "backlog": 9, "buffer": 9000, "rcvbuf": 9000, "sndbuf": 9000, "nodelay": "off", "tcp-cc": "reno",
         "work": "spin:1us", "cpus": str(min(os.sched_getaffinity(0))), "steer": "cpu", "idle-timeout": "1s",
         "io-timeout": "1s", "counters-fd": 2, "trace": "/nowhere", "trace-records": 9, "ring-entries": 8,
         "cq-entries": 16, "ring-buffers": 2, "verbose": None}
@@ -142,6 +142,11 @@ class Needs(unittest.TestCase):
                         self.assertRegex(self.says(row["name"], address, [name]),
                                          "^--%s does not apply to %s: ." % (name, of))
                     told |= here
+
+    def test_a_default_that_is_typed_asks_for_nothing(self):
+        words = ["--nodelay", "on", "--buffer", "65536", "--backlog", "4096", "--idle-timeout", "60s"]
+        result = run(SERVE, "--model", "iterative", "--listen", "udp://127.0.0.1:0", "--ready-fd", 99, *words)
+        self.assertIn(self.THE_END, result.stderr)
 
     def test_models_say_truly_what_they_take(self):
         rows = json.loads(run(SERVE, "--list", "--json").stdout)
