@@ -17,7 +17,7 @@ int ring_clients_init(struct ring_clients *clients, const struct server *server,
     clients->counters = counters;
     clients->capacity = capacity < SLOTS_MAX ? (uint32_t)capacity : SLOTS_MAX;
     clients->free = NO_SLOT;
-    for (int want = 0; want < RING_WANTS; want++)
+    for (enum ring_want want = 0; want < RING_WANTS; want++)
         clients->waiting[want] =
             (struct ring_queue){.first = NO_SLOT, .last = NO_SLOT};
     clients->slots = calloc(clients->capacity, sizeof *clients->slots);

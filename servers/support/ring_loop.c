@@ -129,7 +129,7 @@ void ring_loop_begin(struct ring_loop *loop)
     const size_t room = ring_receptions(&loop->ring);
     loop->no_entry = false;
     submit_wanted(loop);
-    for (int want = 0; want < RING_WANTS; want++)
+    for (enum ring_want want = 0; want < RING_WANTS; want++)
         loop->turns[want] = loop->clients.waiting[want].count;
     if (loop->turns[RING_WANT_BUFFER] > room)
         loop->turns[RING_WANT_BUFFER] = (uint32_t)room;
@@ -138,7 +138,7 @@ void ring_loop_begin(struct ring_loop *loop)
 struct ring_client *ring_loop_next_waiting(struct ring_loop *loop)
 {
     loop->resuming = false;
-    for (int want = 0; want < RING_WANTS; want++) {
+    for (enum ring_want want = 0; want < RING_WANTS; want++) {
         if (loop->no_entry || loop->turns[want] == 0)
             continue;
         loop->turns[want]--;

@@ -193,7 +193,7 @@ Test(ring_clients, those_who_wait_are_taken_in_order_and_once)
         cr_expect_eq(
             ring_clients_take_waiting(&bench.clients, RING_WANT_BUFFER),
             clients[i]);
-    for (int want = 0; want < RING_WANTS; want++)
+    for (enum ring_want want = 0; want < RING_WANTS; want++)
         cr_expect_null(ring_clients_take_waiting(&bench.clients, want));
     ring_clients_done(&bench.clients);
 }
