@@ -5,8 +5,8 @@ import threading
 import unittest
 
 from programs import PATIENCE_S, SANITIZED
-from traffic import (DESCRIPTORS, HOSTS, SERVICES, connect, crowd, exchange_all, half_closed_exchange, light, models, noise,
-                     read_exactly, resident_bytes, stream, stuff)
+from traffic import (DESCRIPTORS, HOSTS, SERVICES, allowed, connect, crowd, exchange_all, half_closed_exchange, light, models,
+                     noise, read_exactly, resident_bytes, stream, stuff)
 
 MODELS = models("stream")
 CONCURRENT = [model for model in MODELS if model != "iterative"]
@@ -115,7 +115,7 @@ class Peers(unittest.TestCase):
         buffers = ("--rcvbuf", "64k", "--sndbuf", "64k")
         for model in CONCURRENT:
             # A thousand where one process or loop has them all.
-            count = light(1000 if model in ("poll", "epoll", "uring", "uring-multishot") else 200, 50)
+            count = allowed(light(1000 if model in ("poll", "epoll", "uring", "uring-multishot") else 200, 50))
             with self.subTest(model=model), stream(model, *buffers, *crowd(model, count + 1)) as server:
                 before = resident_bytes(server)
                 stuck = [connect(server, rcvbuf=65536, sndbuf=65536) for _ in range(count)]

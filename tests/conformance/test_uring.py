@@ -8,8 +8,8 @@ import threading
 import unittest
 
 from programs import PATIENCE_S, SERVE, run, skip
-from traffic import (connect, exchange_all, half_closed_exchange, held, light, models, noise, read_exactly, stream,
-                     stuff, unavailable, until)
+from traffic import (allowed, connect, exchange_all, half_closed_exchange, held, light, models, noise, read_exactly,
+                     stream, stuff, unavailable, until)
 
 MODELS = models("stream", ("uring", "uring-multishot"))
 if not MODELS:
@@ -30,7 +30,7 @@ class Starved(unittest.TestCase):
     def test_every_client_is_served_whatever_is_scarce(self):
         for model, name, options in SCARCE:
             with self.subTest(model=model, scarce=name), stream(model, *options) as server:
-                clients = [connect(server) for _ in range(light(1000, 200))]
+                clients = [connect(server) for _ in range(allowed(light(1000, 200)))]
                 for turn in range(3):
                     messages = [noise(300 + i % 50, i + turn) for i in range(len(clients))]
                     self.assertTrue(exchange_all(clients, messages) == messages)

@@ -269,5 +269,10 @@ def settled(look):
     return found
 
 
+def allowed(count):
+    """So many descriptors, or fewer where that is too near to what a process may have."""
+    return min(count, DESCRIPTORS // 2)
+
+
 def light(full, sanitized):
     return sanitized if SANITIZED else full
