@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-
 /* Zero stands for "not given" wherever a number has no fallback. */
 struct server_options {
     const char *model;
