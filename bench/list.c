@@ -1,8 +1,8 @@
 /* sockbench list: scenarios and models. */
 #include "bench/commands.h"
-#include "bench/matrix.h"
-#include "bench/shelf.h"
-#include "bench/vocabulary.h"
+#include "bench/scenario/matrix.h"
+#include "bench/scenario/shelf.h"
+#include "bench/scenario/vocabulary.h"
 #include "loadgen/measure/clock.h"
 #include "servers/cli/log.h"
 

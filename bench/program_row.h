@@ -2,7 +2,7 @@
 #ifndef SOCKBENCH_BENCH_PROGRAM_ROW_H
 #define SOCKBENCH_BENCH_PROGRAM_ROW_H
 
-#include "bench/scenario.h"
+#include "bench/scenario/scenario.h"
 
 #include <jansson.h>
 

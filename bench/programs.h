@@ -2,7 +2,7 @@
 #ifndef SOCKBENCH_BENCH_PROGRAMS_H
 #define SOCKBENCH_BENCH_PROGRAMS_H
 
-#include "bench/process.h"
+#include "bench/trial/process.h"
 
 #include <jansson.h>
 #include <limits.h>

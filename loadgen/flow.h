@@ -14,7 +14,7 @@
 #define SOCKBENCH_LOADGEN_FLOW_H
 
 #include "loadgen/arrival.h"
-#include "loadgen/sequence.h"
+#include "loadgen/sequence/sequence.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 #include "loadgen/idlers.h"
 
+#include "loadgen/loop/worker.h"
 #include "loadgen/measure/clock.h"
-#include "loadgen/worker.h"
 
 #include <errno.h>
 #include <stdlib.h>

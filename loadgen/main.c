@@ -1,13 +1,13 @@
 /* sockbench-load: options -> plan -> run -> report. */
-#include "loadgen/interchange.h"
 #include "loadgen/measure/clock.h"
 #include "loadgen/measure/host.h"
 #include "loadgen/measure/report.h"
-#include "loadgen/plan.h"
-#include "loadgen/replay.h"
+#include "loadgen/plan/plan.h"
+#include "loadgen/report/interchange.h"
+#include "loadgen/report/stream_json.h"
+#include "loadgen/report/summary.h"
 #include "loadgen/run.h"
-#include "loadgen/stream_json.h"
-#include "loadgen/summary.h"
+#include "loadgen/sequence/replay.h"
 #include "servers/cli/log.h"
 
 #include "build_facts.h"

@@ -1,7 +1,7 @@
 #include "loadgen/run.h"
 
 #include "loadgen/measure/clock.h"
-#include "loadgen/stream_json.h"
+#include "loadgen/report/stream_json.h"
 #include "servers/cli/units.h"
 
 #include <errno.h>

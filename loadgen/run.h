@@ -5,9 +5,9 @@
 #ifndef SOCKBENCH_LOADGEN_RUN_H
 #define SOCKBENCH_LOADGEN_RUN_H
 
+#include "loadgen/loop/worker.h"
 #include "loadgen/measure/machine.h"
 #include "loadgen/tally.h"
-#include "loadgen/worker.h"
 
 #include <stdbool.h>
 #include <stdio.h>

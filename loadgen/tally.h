@@ -6,11 +6,11 @@
 #ifndef SOCKBENCH_LOADGEN_TALLY_H
 #define SOCKBENCH_LOADGEN_TALLY_H
 
-#include "loadgen/ledger.h"
 #include "loadgen/measure/hist.h"
 #include "loadgen/measure/thread.h"
 #include "loadgen/payload.h"
-#include "loadgen/sequence.h"
+#include "loadgen/sequence/ledger.h"
+#include "loadgen/sequence/sequence.h"
 #include "loadgen/tcp_facts.h"
 
 #include <stdint.h>

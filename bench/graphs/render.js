@@ -115,7 +115,7 @@ function named(rows, against) {
     });
 }
 
-// Figures as the table has them (bench/figures.c): three digits, rounded once.
+// Figures as the table has them (bench/report/figures.c): three digits, rounded once.
 function duration(ns) {
     if (ns < 999.5)
         return `${Math.round(ns)} ns`;

@@ -1,4 +1,4 @@
-#include "loadgen/agenda.h"
+#include "loadgen/loop/agenda.h"
 #include "loadgen/measure/random.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,4 @@
-#include "bench/aggregate.h"
+#include "bench/report/aggregate.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

@@ -1,9 +1,9 @@
 /* The smaller pure parts of the bench: argv, figures, layout, /proc/net lines.
  */
 #include "bench/argv.h"
-#include "bench/figures.h"
-#include "bench/layout.h"
-#include "bench/listening.h"
+#include "bench/report/figures.h"
+#include "bench/scenario/layout.h"
+#include "bench/trial/listening.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* The search of `sockbench find` against servers that are known, and the words
  * of its --slo. */
-#include "bench/find_judge.h"
-#include "bench/find_search.h"
+#include "bench/find/judge.h"
+#include "bench/find/search.h"
 #include "bench/words.h"
 
 #include <criterion/criterion.h>

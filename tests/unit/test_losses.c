@@ -1,5 +1,5 @@
 /* Counts of both ends and the kernel -> where each datagram died. */
-#include "bench/losses.h"
+#include "bench/trial/losses.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "bench/matrix.h"
+#include "bench/scenario/matrix.h"
 #include "loadgen/options.h"
 #include "servers/needs.h"
 #include "servers/options.h"

@@ -1,4 +1,4 @@
-#include "loadgen/placement.h"
+#include "loadgen/plan/placement.h"
 
 #include <criterion/criterion.h>
 

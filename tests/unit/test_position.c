@@ -1,4 +1,4 @@
-#include "bench/position.h"
+#include "bench/scenario/position.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

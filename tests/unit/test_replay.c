@@ -1,4 +1,4 @@
-#include "loadgen/replay.h"
+#include "loadgen/sequence/replay.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 #include "loadgen/measure/random.h"
-#include "loadgen/sequence.h"
+#include "loadgen/sequence/sequence.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

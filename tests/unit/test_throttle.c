@@ -1,4 +1,4 @@
-#include "loadgen/throttle.h"
+#include "loadgen/loop/throttle.h"
 
 #include <criterion/criterion.h>
 

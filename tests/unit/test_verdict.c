@@ -1,4 +1,4 @@
-#include "loadgen/view.h"
+#include "loadgen/report/view.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
