@@ -209,6 +209,7 @@ bool options_changed(const struct option_spec *option, const void *config)
     const struct option_table table = {.options = &alone, .count = 1};
     const void *at = (const char *)config + option->offset;
     const char *text;
+    double real;
     union {
         bool flag;
         uint64_t number;
@@ -227,7 +228,8 @@ bool options_changed(const struct option_spec *option, const void *config)
         return text && !(usual.text && strcmp(text, usual.text) == 0);
     case OPTION_RATE:
     case OPTION_RATIO:
-        return memcmp(at, &usual.real, sizeof usual.real) != 0;
+        memcpy(&real, at, sizeof real);
+        return real < usual.real || real > usual.real;
     case OPTION_COUNT:
     case OPTION_BYTES:
     case OPTION_DURATION:

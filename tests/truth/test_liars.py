@@ -217,7 +217,8 @@ class Datagrams(unittest.TestCase):
     def test_an_empty_reply_is_too_short_and_no_loss(self):
         for engine in ("uring", "epoll"):
             with self.subTest(engine=engine):
-                report = self.measured(lambda r, n: [b""] if n % 80 == 0 else [r], 4, size=10, engine=engine)
+                report = self.measured(lambda r, n: [b""] if n % 80 == 0 else [r], 4, size=10, engine=engine,
+                                       timeout="300ms")
                 self.assertEqual(report["load"]["content_faults"]["short"], 5)
                 self.assertEqual((report["udp"]["corrupt"], report["udp"]["unique"]), (5, 395))
 
