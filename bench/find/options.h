@@ -20,7 +20,7 @@ struct find_options {
     uint64_t confirm;
     uint64_t max_steps;
     uint64_t step_duration_ns;
-    const char *layout;    /* NULL: see find_layout.h */
+    const char *layout;    /* NULL: see layout.h */
     const char *namespace; /* good for space_parse */
     const char *output;
     bool help;

@@ -36,7 +36,7 @@ struct target_error {
 /*
  * Fills target from the options; address is the operand, or NULL. The pieces
  * point into each other: it must not move. 0, or -1 with *error filled; free
- * with target_done either way. Its CPUs: see find_layout.h.
+ * with target_done either way. Its CPUs: see layout.h.
  */
 int target_init(struct target *target, const struct find_options *options,
                 const char *address, const struct scenario_words *words,

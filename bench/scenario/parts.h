@@ -1,7 +1,7 @@
 /*
  * A scenario while it is read, as its rooms see it: `scenario` goes from the
- * file to the struct, `scenario_servers` and `scenario_loads` (with the sweep,
- * whose values are those of loads) read its rows, `scenario_place` the CPUs and
+ * file to the struct, `servers` and `loads` (with the sweep,
+ * whose values are those of loads) read its rows, `place` the CPUs and
  * the network namespace. `members` and `settings` know how JSON is read, and
  * nothing of scenarios.
  */

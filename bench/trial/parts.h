@@ -1,6 +1,6 @@
 /*
  * A trial while it goes on, as its rooms see it: `trial` starts, watches and
- * ends the two, `trial_words` says what is typed for them, `trial_report` adds
+ * ends the two, `words` says what is typed for them, `report` adds
  * to the load's report what only the one who started the server knows.
  */
 #ifndef SOCKBENCH_BENCH_TRIAL_PARTS_H

@@ -2,8 +2,7 @@
  * Completion: one ring per thread, a multishot receive per connection that
  * picks buffers from a shared ring, sends submitted together with the wait.
  *
- * What it begins with is in engine_uring_setup.c, how it sends in
- * engine_uring_send.c.
+ * What it begins with is in uring_setup.c, how it sends in uring_send.c.
  */
 #include "loadgen/engine/uring.h"
 

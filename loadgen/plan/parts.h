@@ -1,7 +1,7 @@
 /*
- * A plan while it is made, as its rooms see it: `plan_words` judges what was
- * asked for by itself, `plan_machine` asks the machine what it grants,
- * `plan_choices` chooses what was left open, `plan` puts them in order and
+ * A plan while it is made, as its rooms see it: `words` judges what was
+ * asked for by itself, `machine` asks the machine what it grants,
+ * `choices` chooses what was left open, `plan` puts them in order and
  * writes the course.
  */
 #ifndef SOCKBENCH_LOADGEN_PLAN_PARTS_H
